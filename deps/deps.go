@@ -36,7 +36,6 @@ import (
 	_ "github.com/stretchr/testify/require"
 	_ "github.com/zitadel/oidc/v3/pkg/op"
 	_ "github.com/zitadel/oidc/v3/pkg/client/rp"
-	_ "honnef.co/go/tools/cmd/staticcheck"
 	_ "modernc.org/sqlite"
 	_ "pgregory.net/rapid"
 	_ "cel.dev/cel-go/cel"

@@ -1,0 +1,227 @@
+package kernel
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"reflect"
+	"strings"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/canonical"
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/state"
+)
+
+// Kind of a function.
+type Kind string
+
+const (
+	KindRead       Kind = "read"
+	KindCreate     Kind = "create"
+	KindTransition Kind = "transition"
+)
+
+// Function is a row of a contract's table: its name, who may call it, and how it is carried out.
+type Function struct {
+	Name    string // noun:Verb
+	Kind    Kind
+	Rule    access.Rule
+	Doc     string
+	Request reflect.Type
+	run     func(tx *Tx, request []byte) (any, error)
+}
+
+// Validator is a request that knows its own rules of form. Validate returns a fault naming field and rule; fields are
+// relative to the request.
+type Validator interface{ Validate() error }
+
+// NewRead makes a read function.
+func NewRead[Req Validator, Res any](name string, rule access.Rule, doc string, answer func(*Tx, Req) (Res, error)) Function {
+	return Function{Name: name, Kind: KindRead, Rule: rule, Doc: doc, Request: reflect.TypeFor[Req](),
+		run: func(tx *Tx, raw []byte) (any, error) {
+			request, err := decode[Req](raw)
+			if err != nil {
+				return nil, err
+			}
+			return answer(tx, request)
+		}}
+}
+
+// Create describes a function that makes a record.
+type Create[Req Validator, Rec any] struct {
+	Name string
+	Rule access.Rule
+	Doc  string
+	In   state.Map[Rec]
+	// Key gives the record's natural key, one value a part. Nil: the key is one part, derived by ID.
+	Key func(by access.Caller, request Req) []string
+	// Make judges the request and returns the record, with Status set; the kernel fills the rest of the head. It may read
+	// and write other collections and announce changes.
+	Make func(tx *Tx, id string, request Req) (Rec, error)
+}
+
+// NewCreate makes a create function. Repeating it with the same content returns the first receipt; with other content it
+// is the fault <noun>.conflict.
+func NewCreate[Req Validator, Rec any, P state.Record[Rec]](c Create[Req, Rec]) Function {
+	return Function{Name: c.Name, Kind: KindCreate, Rule: c.Rule, Doc: c.Doc, Request: reflect.TypeFor[Req](),
+		run: func(tx *Tx, raw []byte) (any, error) {
+			request, err := decode[Req](raw)
+			if err != nil {
+				return nil, err
+			}
+			digest := requestDigest(c.Name, raw)
+			parts := []string{ID(tx.By.Agency, c.Name, tx.Key)}
+			if c.Key != nil {
+				parts = c.Key(tx.By, request)
+			}
+			found, exists, err := c.In.Find(tx.Store, parts...)
+			if err != nil {
+				return nil, err
+			}
+			if exists {
+				head := P(&found).Header()
+				if head.Digest != digest || head.Created.By != tx.By.Agency {
+					return nil, fault.New(fault.Conflict, c.In.Noun+".conflict", "the identifier or idempotency key is taken by other content; use another, or repeat the first request unchanged").On("idempotency_key", "same_content")
+				}
+				return Receipt{ID: head.ID, Status: head.First, Version: 1, At: head.Created.At, Tx: head.Created.Tx, Replayed: true}, nil
+			}
+			id := strings.Join(parts, "/")
+			record, err := c.Make(tx, id, request)
+			if err != nil {
+				return nil, err
+			}
+			head := P(&record).Header()
+			head.ID, head.Version, head.Digest, head.First = id, 1, digest, head.Status
+			head.Created, head.Changed = tx.Stamp(), tx.Stamp()
+			if err := c.In.Put(tx.Store, record, parts...); err != nil {
+				return nil, err
+			}
+			return Receipt{ID: id, Status: head.Status, Version: 1, At: tx.At, Tx: tx.ID}, nil
+		}}
+}
+
+// Transition describes a function that changes a record.
+type Transition[Req Validator, Rec any] struct {
+	Name string
+	Rule access.Rule
+	Doc  string
+	In   state.Map[Rec]
+	Key  func(request Req) []string
+	// Apply judges the request against the record and returns it changed, with Status set; the kernel counts the version
+	// and stamps it. It may read and write other collections, announce changes and end with Tx.Finally.
+	Apply func(tx *Tx, record Rec, request Req) (Rec, error)
+}
+
+// NewTransition makes a transition function. Repeating it with the same key and content returns the first receipt; the
+// same key with other content is the fault idempotency.conflict.
+func NewTransition[Req Validator, Rec any, P state.Record[Rec]](t Transition[Req, Rec]) Function {
+	return Function{Name: t.Name, Kind: KindTransition, Rule: t.Rule, Doc: t.Doc, Request: reflect.TypeFor[Req](),
+		run: func(tx *Tx, raw []byte) (any, error) {
+			request, err := decode[Req](raw)
+			if err != nil {
+				return nil, err
+			}
+			digest := requestDigest(t.Name, raw)
+			receiptID := ID(tx.By.Agency, t.Name, tx.Key)
+			done, exists, err := receipts.Find(tx.Store, receiptID)
+			if err != nil {
+				return nil, err
+			}
+			if exists {
+				if done.Digest != digest {
+					return nil, fault.New(fault.Conflict, "idempotency.conflict", "the idempotency key was used for another request; use a new one").On("idempotency_key", "same_content")
+				}
+				done.Receipt.Replayed = true
+				return done.Receipt, nil
+			}
+			parts := t.Key(request)
+			record, err := t.In.Get(tx.Store, parts...)
+			if err != nil {
+				return nil, err
+			}
+			version := P(&record).Header().Version
+			if record, err = t.Apply(tx, record, request); err != nil {
+				return nil, err
+			}
+			head := P(&record).Header()
+			head.Version, head.Changed = version+1, tx.Stamp()
+			if err := t.In.Put(tx.Store, record, parts...); err != nil {
+				return nil, err
+			}
+			receipt := Receipt{ID: head.ID, Status: head.Status, Version: head.Version, At: tx.At, Tx: tx.ID}
+			return receipt, receipts.Put(tx.Store, stored{Digest: digest, Receipt: receipt}, receiptID)
+		}}
+}
+
+// stored remembers a transition that was done.
+type stored struct {
+	Digest  string  `json:"digest"`
+	Receipt Receipt `json:"receipt"`
+}
+
+var receipts = state.Map[stored]{Noun: "receipt", Parts: []string{"id"},
+	Doc: "The first answer to a transition, under the id derived from its caller, function and idempotency key."}
+
+// carryOut judges and runs one command, keeping its writes and changes only if it succeeds.
+func (f Function) carryOut(tx *Tx, command Command) (receipt Receipt, err error) {
+	tx.Staff, tx.Key, tx.deferred, tx.pending = command.Staff, command.IdempotencyKey, nil, nil
+	tx.Store.Discard()
+	if err := command.validate(); err != nil {
+		return receipt, err
+	}
+	if err := f.Rule.Check(tx.By); err != nil {
+		return receipt, err
+	}
+	answer, err := f.run(tx, command.Request)
+	if err == nil {
+		err = tx.runDeferred()
+	}
+	if err != nil {
+		tx.Store.Discard()
+		return receipt, err
+	}
+	tx.Store.Accept()
+	tx.changes = append(tx.changes, tx.pending...)
+	return answer.(Receipt), nil
+}
+
+func (f Function) read(tx *Tx, argument []byte) ([]byte, error) {
+	answer, err := f.run(tx, argument)
+	if err != nil {
+		return nil, err
+	}
+	return canonical.Marshal(answer)
+}
+
+// decode reads a request strictly and lets it check its own form.
+func decode[Req Validator](raw []byte) (request Req, err error) {
+	if err = canonical.Decode(raw, &request); err == nil {
+		err = request.Validate()
+	}
+	var f *fault.Fault
+	if errors.As(err, &f) && f.Field != "" {
+		err = f.Under("request")
+	}
+	return request, err
+}
+
+// idLength is the length of a derived id: 26 characters of base32 are 130 bits.
+const idLength = 26
+
+var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// ID derives a record's id from who calls which function with which idempotency key. A client can compute it beforehand.
+func ID(agency, function, key string) string {
+	sum := sha256.Sum256([]byte(agency + "\n" + function + "\n" + key))
+	return idEncoding.EncodeToString(sum[:])[:idLength]
+}
+
+// requestDigest identifies a request. raw was accepted by canonical.Decode, so its canonical form exists.
+func requestDigest(function string, raw []byte) string {
+	canon, err := canonical.Transform(raw)
+	if err != nil {
+		canon = raw
+	}
+	return canonical.Sum(append([]byte(function+"\n"), canon...))
+}

@@ -1,0 +1,114 @@
+package kernel
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/canonical"
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/state"
+)
+
+// Stub is what the kernel needs of a chaincode stub.
+type Stub interface {
+	state.Stub
+	GetCreator() ([]byte, error)
+	GetTxID() string
+	GetChannelID() string
+	InvokeChaincode(chaincode string, args [][]byte, channel string) *peer.Response
+	SetEvent(name string, payload []byte) error
+}
+
+var _ Stub = shim.ChaincodeStubInterface(nil)
+
+// Tx is one call as a handler sees it: who calls, when, the ledger, and what it announces. One Tx serves all the commands
+// of a batch, one after the other.
+type Tx struct {
+	By    access.Caller
+	At    time.Time // the transaction's timestamp, UTC, whole milliseconds
+	ID    string    // transaction id
+	Store *state.Store
+	Staff string // the officer's staff number of the current command
+	Key   string // the idempotency key of the current command
+
+	stub     Stub
+	changes  []Change // of accepted commands
+	pending  []Change // of the current command
+	deferred *deferred
+}
+
+// deferred is a write in another chaincode that the current command ends with.
+type deferred struct {
+	chaincode, function string
+	command             Command
+	announce            Change
+}
+
+// Announce adds a change to the transaction's event. It is dropped with the command if the command fails.
+func (tx *Tx) Announce(change Change) { tx.pending = append(tx.pending, change) }
+
+// Stamp says that this transaction did it.
+func (tx *Tx) Stamp() state.Stamp {
+	return state.Stamp{By: tx.By.Agency, Staff: tx.Staff, At: tx.At, Tx: tx.ID}
+}
+
+// Ask calls a read function of another chaincode on this channel; what it reads joins this transaction's read set. A
+// fault of the other chaincode is returned as it is.
+func (tx *Tx) Ask(chaincode, function string, request, answer any) error {
+	raw, err := tx.call(chaincode, function, request)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, answer); err != nil {
+		return fault.New(fault.Internal, "ledger.failed", "another contract's answer could not be read")
+	}
+	return nil
+}
+
+// Finally makes a write in another chaincode the last act of the current command, in the same transaction. It runs once
+// everything else of the command has succeeded: if the other chaincode refuses, the command fails whole; because nothing
+// of the command can fail after it, the two can never part. The change is announced here, for only the outermost
+// chaincode's event survives a transaction. The id of what is made is known beforehand (ID). A command can have one.
+func (tx *Tx) Finally(chaincode, function, key string, request any, announce Change) error {
+	if tx.deferred != nil {
+		return fault.New(fault.Internal, "kernel.second_write", "a command can end with one write in another contract")
+	}
+	raw, err := canonical.Marshal(request)
+	if err != nil {
+		return err
+	}
+	tx.deferred = &deferred{chaincode, function, Command{IdempotencyKey: key, Staff: tx.Staff, Request: raw}, announce}
+	return nil
+}
+
+func (tx *Tx) runDeferred() error {
+	d := tx.deferred
+	tx.deferred = nil
+	if d == nil {
+		return nil
+	}
+	if _, err := tx.call(d.chaincode, d.function, d.command); err != nil {
+		return err
+	}
+	tx.Announce(d.announce)
+	return nil
+}
+
+func (tx *Tx) call(chaincode, function string, argument any) ([]byte, error) {
+	raw, err := canonical.Marshal(argument)
+	if err != nil {
+		return nil, err
+	}
+	response := tx.stub.InvokeChaincode(chaincode, [][]byte{[]byte(function), raw}, "")
+	if response.GetStatus() >= shim.ERRORTHRESHOLD {
+		if f, ok := fault.Parse(response.GetMessage()); ok {
+			return nil, f
+		}
+		return nil, fault.New(fault.Internal, "ledger.failed", "another contract did not answer")
+	}
+	return response.GetPayload(), nil
+}

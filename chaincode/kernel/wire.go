@@ -1,0 +1,103 @@
+package kernel
+
+import (
+	"encoding/json"
+	"regexp"
+	"time"
+
+	"github.com/hutong-gov/hutong/chaincode/fault"
+)
+
+// Limits of a call. A gateway keeps below them; a peer is told by the chaincode.
+const (
+	MaxArgumentBytes = 1 << 20 // one call, a batch included
+	MaxRequestBytes  = 48 << 10
+	MaxCommands      = 500
+	MaxKeyLength     = 128
+	MaxStaffLength   = 32
+	MaxSkew          = 5 * time.Minute // a transaction timestamp may differ this much from an endorser's clock
+)
+
+// BatchFunction carries many commands in one transaction.
+const BatchFunction = "batch:Submit"
+
+// DescribeFunction answers a contract's table of functions.
+const DescribeFunction = "contract:Describe"
+
+// EventName is the one chaincode event of a transaction; its payload is an Envelope.
+const EventName = "hutong.v1"
+
+// EnvelopeVersion is the version of Envelope.
+const EnvelopeVersion = 1
+
+// Command is a write: the argument of a write function. IdempotencyKey is the caller's own: the same key with the same
+// request gives the first answer again, with another request a conflict.
+type Command struct {
+	IdempotencyKey string          `json:"idempotency_key"`
+	Staff          string          `json:"staff,omitempty"` // the officer's staff number
+	Request        json.RawMessage `json:"request"`
+}
+
+// BatchCommand is a Command with the function it is for.
+type BatchCommand struct {
+	Function string `json:"function"`
+	Command
+}
+
+// Batch is the argument of BatchFunction.
+type Batch struct {
+	Commands []BatchCommand `json:"commands"`
+}
+
+// Receipt is the answer to every write.
+type Receipt struct {
+	ID       string    `json:"id"`
+	Status   string    `json:"status"`
+	Version  int       `json:"version"`
+	At       time.Time `json:"at"`
+	Tx       string    `json:"tx_id"`              // the transaction that did it
+	Replayed bool      `json:"replayed,omitempty"` // true: done before, nothing was written now
+}
+
+// Outcome is a batch command's answer: one of the two.
+type Outcome struct {
+	Receipt *Receipt     `json:"receipt,omitempty"`
+	Fault   *fault.Fault `json:"fault,omitempty"`
+}
+
+// Outcomes answers a batch, in the order of its commands.
+type Outcomes struct {
+	Outcomes []Outcome `json:"outcomes"`
+}
+
+// Change is one thing that happened. Type is past tense and versioned ("certificate.revoked.v1"). Members are
+// identifiers and pseudonyms only.
+type Change struct {
+	Type    string `json:"type"`
+	ID      string `json:"id"`
+	Subject string `json:"subject,omitempty"`
+	Agency  string `json:"agency,omitempty"` // whose record it is
+	Case    string `json:"case,omitempty"`
+}
+
+// Envelope is the payload of the one event of a transaction: all changes, in the order they happened.
+type Envelope struct {
+	Version int      `json:"version"`
+	Changes []Change `json:"changes"`
+}
+
+var keyForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]*$`)
+
+func (c Command) validate() error {
+	switch {
+	case c.IdempotencyKey == "":
+		return fault.Field("idempotency_key", "required", "send a key of your own with every write; repeat it when you repeat the request")
+	case len(c.IdempotencyKey) > MaxKeyLength || !keyForm.MatchString(c.IdempotencyKey):
+		return fault.Field("idempotency_key", "pattern:"+keyForm.String(), "use up to 128 letters, digits and . _ : -")
+	case len(c.Staff) > MaxStaffLength || c.Staff != "" && !keyForm.MatchString(c.Staff):
+		return fault.Field("staff", "pattern:"+keyForm.String(), "use up to 32 letters, digits and . _ : -")
+	case len(c.Request) > MaxRequestBytes:
+		return fault.New(fault.Limit, "request.too_large", "make the request smaller").On("request", "max_bytes:49152")
+	}
+	return nil
+}
