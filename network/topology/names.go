@@ -1,0 +1,76 @@
+package topology
+
+import (
+	"net"
+	"strconv"
+)
+
+func nodeName(kind string, index int) string { return kind + strconv.Itoa(index) }
+
+func processName(org Organisation, node string) string { return org.Name + "-" + node }
+
+// Address is a loopback endpoint as host:port.
+func Address(port int) string { return net.JoinHostPort(Host, strconv.Itoa(port)) }
+
+// Endpoint is the peer's service address.
+func (p Peer) Endpoint() string { return Address(p.Port) }
+
+// Endpoint is the orderer's service address.
+func (o OrdererNode) Endpoint() string { return Address(o.Port) }
+
+// GatewayURL is where an organisation's gateway answers.
+func (t *Topology) GatewayURL(org Organisation) string {
+	return "https://" + Address(t.GatewayPort(org))
+}
+
+// IdentityProviderURL is the issuer of the development identity provider.
+func (t *Topology) IdentityProviderURL() string {
+	return "https://" + Address(t.IdentityProviderPort())
+}
+
+// GatewayProcess is the name of an organisation's gateway process.
+func (o Organisation) GatewayProcess() string { return processName(o, "gateway") }
+
+// ChaincodeProcess is the name of an organisation's server process for the
+// chaincodes that one binary serves.
+func (o Organisation) ChaincodeProcess(binary string) string { return processName(o, binary) }
+
+// IdentityProviderProcess is the name of the development identity provider.
+const IdentityProviderProcess = "devidp"
+
+// AgencyID is how an agency is called on the ledger: {organisation}.{agency}.
+func (o Organisation) AgencyID(a Agency) string { return o.Name + "." + a.Code }
+
+// Organisation finds an organisation by its name or MSP id.
+func (t *Topology) Organisation(name string) (Organisation, bool) {
+	for _, org := range t.Organisations {
+		if org.Name == name || org.MSP == name {
+			return org, true
+		}
+	}
+	return Organisation{}, false
+}
+
+// Binaries lists the distinct chaincode server binaries, in manifest order.
+func (t *Topology) Binaries() []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, c := range t.Chaincodes {
+		if !seen[c.Binary] {
+			seen[c.Binary] = true
+			names = append(names, c.Binary)
+		}
+	}
+	return names
+}
+
+// Endorsers lists the organisations whose peers endorse writes.
+func (t *Topology) Endorsers() []Organisation {
+	var orgs []Organisation
+	for _, org := range t.Organisations {
+		if org.Endorses {
+			orgs = append(orgs, org)
+		}
+	}
+	return orgs
+}
