@@ -1,0 +1,317 @@
+// Package exchange holds the rules of data exchange between agencies: who offers which data, who may use it on what terms,
+// what the person concerned has agreed to, and a numbered record of every use. The data itself never comes here.
+//
+//	agency ──publishes──▶ dataset ◀──requests── another agency
+//	                        │                        │
+//	                     grants ──────▶ grant ◀──────┘         subject ──signs──▶ consent
+//	                                      │                                          │
+//	                                      └──────────▶ use ◀─────────────────────────┘
+//	                              requested → delivered → acknowledged
+//
+// Invariants: no use without a live grant that covers it and, where the terms ask for it, a live consent signed by the
+// subject; every use states purpose, legal basis and case; a subject's uses are numbered from 1 without a gap, each linked
+// to the one before by hash.
+//
+// Functions here are pure: records and requests in, records or a fault out. Package contract binds them to the ledger.
+package exchange
+
+import (
+	"time"
+
+	"github.com/hutong-gov/hutong/chaincode/signed"
+	"github.com/hutong-gov/hutong/chaincode/state"
+)
+
+// Name is the chaincode's name.
+const Name = "exchange"
+
+// Functions.
+const (
+	AgencyRegister  = "agency:Register"
+	AgencyAssign    = "agency:Assign"
+	DatasetPublish  = "dataset:Publish"
+	DatasetWithdraw = "dataset:Withdraw"
+	GrantRequest    = "grant:Request"
+	GrantGrant      = "grant:Grant"
+	GrantDeny       = "grant:Deny"
+	GrantWithdraw   = "grant:Withdraw"
+	SubjectRegister = "subject:Register"
+	SubjectKey      = "subject:Key" // read: the key to verify a subject's signature with
+	ConsentGive     = "consent:Give"
+	ConsentRevoke   = "consent:Revoke"
+	UseRequest      = "use:Request"
+	UseDeliver      = "use:Deliver"
+	UseAcknowledge  = "use:Acknowledge"
+)
+
+// Statuses.
+const (
+	Registered   = "registered"
+	Published    = "published"
+	Withdrawn    = "withdrawn"
+	Requested    = "requested"
+	Granted      = "granted"
+	Denied       = "denied"
+	Given        = "given"
+	Revoked      = "revoked"
+	Delivered    = "delivered"
+	Acknowledged = "acknowledged"
+)
+
+// DutyIdentity is the duty of the agency that registers subjects' keys. DutyPortal is the duty of an agency whose portal
+// submits what citizens signed.
+const (
+	DutyIdentity = "identity"
+	DutyPortal   = "portal"
+)
+
+// Kinds of a subject's signature (the JWS header `typ`).
+const (
+	RegistrationKind = "hutong-registration+jwt"
+	ConsentKind      = "hutong-consent+jwt"
+	RevocationKind   = "hutong-revocation+jwt"
+)
+
+// Text is a name in the two languages of the house.
+type Text struct {
+	Zh string `json:"zh"`
+	En string `json:"en"`
+}
+
+// Agency is a department or district that takes part. Its id is {organisation}.{code}.
+type Agency struct {
+	state.Head
+	Name        Text       `json:"name"`
+	ExchangeKey signed.Key `json:"exchange_key"` // P-256; payloads for the agency are sealed to it (HPKE, RFC 9180)
+	Gateway     string     `json:"gateway"`      // https address of its organisation's gateway
+	Duties      []string   `json:"duties"`       // sorted; assigned by the coordinating organisation
+}
+
+// RegisterAgency registers or re-registers the caller's own agency (role admin). Key: the caller's agency id.
+type RegisterAgency struct {
+	Code        string     `json:"code"` // the part after the organisation
+	Name        Text       `json:"name"`
+	ExchangeKey signed.Key `json:"exchange_key"`
+	Gateway     string     `json:"gateway"`
+}
+
+// AssignDuties sets an agency's duties (role admin of the coordinating organisation).
+type AssignDuties struct {
+	Agency string   `json:"agency"`
+	Duties []string `json:"duties"`
+}
+
+// Classification of a dataset.
+const (
+	Open        = "open"        // anyone
+	Shared      = "shared"      // any agency with a grant
+	Conditional = "conditional" // with a grant whose terms bind
+	Restricted  = "restricted"  // with a grant, and consent always
+)
+
+// FieldSpec describes one field of a dataset.
+type FieldSpec struct {
+	Name      string `json:"name"`
+	Title     Text   `json:"title"`
+	Type      string `json:"type"`                // string | integer | boolean | date
+	Sensitive bool   `json:"sensitive,omitempty"` // shown masked in previews
+}
+
+// Dataset is one entry of the directory: what an agency holds about a subject and may share. Key: id {agency}/{code}.
+type Dataset struct {
+	state.Head
+	Agency          string      `json:"agency"`
+	Code            string      `json:"code"`
+	Name            Text        `json:"name"`
+	Classification  string      `json:"classification"`
+	Fields          []FieldSpec `json:"fields"`
+	Selector        []string    `json:"selector"`         // names of the fields a record is found by
+	ConsentRequired bool        `json:"consent_required"` // terms of a grant may add, not drop it
+}
+
+// PublishDataset enters a dataset of the caller's agency in the directory (role admin). The exchange of a later edition
+// is a later release's work; publishing other content under the same code is a conflict.
+type PublishDataset struct {
+	Code            string      `json:"code"`
+	Name            Text        `json:"name"`
+	Classification  string      `json:"classification"`
+	Fields          []FieldSpec `json:"fields"`
+	Selector        []string    `json:"selector"`
+	ConsentRequired bool        `json:"consent_required"`
+}
+
+// WithdrawDataset takes a dataset out of the directory (owner's admin). No further use is possible.
+type WithdrawDataset struct {
+	Dataset string `json:"dataset"`
+	Reason  string `json:"reason"`
+}
+
+// Terms bound what a grant allows.
+type Terms struct {
+	Purposes        []string  `json:"purposes"` // codes, sorted; e.g. "business.start"
+	Fields          []string  `json:"fields"`   // sorted
+	ValidFrom       time.Time `json:"valid_from"`
+	ValidUntil      time.Time `json:"valid_until"`
+	ConsentRequired bool      `json:"consent_required"`
+}
+
+// Grant is an agency's standing permission to use a dataset. requested → granted | denied; granted → withdrawn.
+type Grant struct {
+	state.Head
+	Dataset  string `json:"dataset"`
+	Provider string `json:"provider"` // agency id
+	Consumer string `json:"consumer"` // agency id
+	Wanted   Terms  `json:"wanted"`
+	Terms    *Terms `json:"terms,omitempty"` // as granted: within what was wanted
+	Reason   string `json:"reason,omitempty"`
+}
+
+// RequestGrant asks for a grant (consumer's admin).
+type RequestGrant struct {
+	Dataset string `json:"dataset"`
+	Terms   Terms  `json:"terms"`
+	Basis   string `json:"legal_basis"`
+}
+
+// GrantAccess grants a request (provider's admin), on terms within those wanted.
+type GrantAccess struct {
+	Grant string `json:"grant"`
+	Terms Terms  `json:"terms"`
+}
+
+// DenyAccess refuses a request (provider's admin). WithdrawGrant ends a grant (provider's admin).
+type DenyAccess struct {
+	Grant  string `json:"grant"`
+	Reason string `json:"reason"`
+}
+
+// WithdrawGrant ends a grant (provider's admin).
+type WithdrawGrant struct {
+	Grant  string `json:"grant"`
+	Reason string `json:"reason"`
+}
+
+// Subject is a person or enterprise under a pseudonym, with the key it signs with. Key: the pseudonym.
+type Subject struct {
+	state.Head
+	Pseudonym  string     `json:"pseudonym"`
+	SigningKey signed.Key `json:"signing_key"`
+}
+
+// RegisterSubject registers a subject's key (an agency with the duty identity, role agency). Proof is a JWS of kind
+// RegistrationKind by that key over Registration.
+type RegisterSubject struct {
+	Pseudonym  string     `json:"pseudonym"`
+	SigningKey signed.Key `json:"signing_key"`
+	Proof      string     `json:"proof"`
+}
+
+// Registration is what a subject signs to show that it holds a key.
+type Registration struct {
+	Channel    string `json:"channel"`
+	Subject    string `json:"subject"`
+	Thumbprint string `json:"thumbprint"` // RFC 7638
+}
+
+// KeyOf asks for a subject's key.
+type KeyOf struct {
+	Subject string `json:"subject"`
+}
+
+// ConsentTerms is what a subject signs to agree to uses of its data: JWS of kind ConsentKind.
+type ConsentTerms struct {
+	Channel  string    `json:"channel"`
+	Subject  string    `json:"subject"`
+	Dataset  string    `json:"dataset"`
+	Fields   []string  `json:"fields"` // sorted
+	Consumer string    `json:"consumer"`
+	Purpose  string    `json:"purpose"`
+	Case     string    `json:"case"`
+	MaxUses  int       `json:"max_uses"`
+	From     time.Time `json:"valid_from"`
+	Until    time.Time `json:"valid_until"`
+	Nonce    string    `json:"nonce"` // random: two consents alike differ
+}
+
+// Consent is a subject's agreement on the ledger. given → revoked. Its id is derived from the signed terms' digest, so
+// that one signature is one consent, whoever submits it.
+type Consent struct {
+	state.Head
+	Terms      ConsentTerms `json:"terms"`
+	JWS        string       `json:"jws"`
+	Uses       int          `json:"uses"`
+	RevokedAt  *time.Time   `json:"revoked_at,omitempty"`
+	Revocation string       `json:"revocation,omitempty"` // the JWS
+}
+
+// GiveConsent records a signed consent (role portal or agency).
+type GiveConsent struct {
+	JWS string `json:"jws"`
+}
+
+// RevokeConsent ends a consent at once (role portal or agency). JWS of kind RevocationKind over Revocation.
+type RevokeConsent struct {
+	Consent string `json:"consent"`
+	JWS     string `json:"jws"`
+}
+
+// Revocation is what a subject signs to end a consent.
+type Revocation struct {
+	Channel string `json:"channel"`
+	Subject string `json:"subject"`
+	Consent string `json:"consent"`
+}
+
+// Use is one use of a subject's data by an agency. requested → delivered → acknowledged.
+type Use struct {
+	state.Head
+	Number     int       `json:"number"`             // in the subject's own access log, from 1
+	Previous   string    `json:"previous,omitempty"` // hash of the log before this entry
+	Subject    string    `json:"subject"`
+	Dataset    string    `json:"dataset"`
+	Fields     []string  `json:"fields"`
+	Provider   string    `json:"provider"`
+	Consumer   string    `json:"consumer"`
+	Purpose    string    `json:"purpose"`
+	LegalBasis string    `json:"legal_basis"`
+	Case       string    `json:"case"`
+	Grant      string    `json:"grant"`
+	Consent    string    `json:"consent,omitempty"`
+	Selector   string    `json:"selector"`           // commitment of the selector document sent to the provider
+	Delivery   string    `json:"delivery,omitempty"` // commitment of the delivered document
+	Until      time.Time `json:"deliver_until"`      // no delivery after this
+}
+
+// RequestUse asks for a use (the consumer's service identity).
+type RequestUse struct {
+	Subject    string   `json:"subject"`
+	Dataset    string   `json:"dataset"`
+	Fields     []string `json:"fields"` // sorted
+	Purpose    string   `json:"purpose"`
+	LegalBasis string   `json:"legal_basis"`
+	Case       string   `json:"case"`
+	Grant      string   `json:"grant"`
+	Consent    string   `json:"consent,omitempty"`
+	Selector   string   `json:"selector"`
+}
+
+// DeliverUse records what the provider delivered (the provider's service identity).
+type DeliverUse struct {
+	Use        string `json:"use"`
+	Commitment string `json:"commitment"`
+}
+
+// AcknowledgeUse is the consumer's receipt: the commitment it computed from what it opened must be the delivered one.
+type AcknowledgeUse struct {
+	Use        string `json:"use"`
+	Commitment string `json:"commitment"`
+}
+
+// Log is the head of a subject's access log: how many uses there are, and a hash over all of them in order.
+type Log struct {
+	state.Head
+	Subject string `json:"subject"`
+	Count   int    `json:"count"`
+	Hash    string `json:"hash"`
+	Last    string `json:"last"` // id of the last use
+}
