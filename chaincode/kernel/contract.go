@@ -94,7 +94,7 @@ func (c *Contract) Handle(stub Stub, args [][]byte, stamp *timestamppb.Timestamp
 		return nil, err
 	}
 	tx := &Tx{
-		By: by, At: stamp.AsTime().UTC().Truncate(time.Millisecond), ID: stub.GetTxID(),
+		By: by, At: stamp.AsTime().UTC().Truncate(time.Millisecond), ID: stub.GetTxID(), Channel: stub.GetChannelID(),
 		Store: state.NewStore(stub), stub: stub,
 	}
 	if name == BatchFunction {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
 	"errors"
@@ -56,10 +57,15 @@ type Create[Req Validator, Rec any] struct {
 	In   state.Map[Rec]
 	// Key gives the record's natural key, one value a part. Nil: the key is one part, derived by ID.
 	Key func(by access.Caller, request Req) []string
+	// Taken is the detail of the fault <noun>.conflict: what to do when the record exists with other content. Empty: a
+	// sentence that fits every record.
+	Taken string
 	// Make judges the request and returns the record, with Status set; the kernel fills the rest of the head. It may read
 	// and write other collections and announce changes.
 	Make func(tx *Tx, id string, request Req) (Rec, error)
 }
+
+const takenDetail = "the identifier or idempotency key is taken by other content; use another, or repeat the first request unchanged"
 
 // NewCreate makes a create function. Repeating it with the same content returns the first receipt; with other content it
 // is the fault <noun>.conflict.
@@ -82,7 +88,7 @@ func NewCreate[Req Validator, Rec any, P state.Record[Rec]](c Create[Req, Rec]) 
 			if exists {
 				head := P(&found).Header()
 				if head.Digest != digest || head.Created.By != tx.By.Agency {
-					return nil, fault.New(fault.Conflict, c.In.Noun+".conflict", "the identifier or idempotency key is taken by other content; use another, or repeat the first request unchanged").On("idempotency_key", "same_content")
+					return nil, fault.New(fault.Conflict, c.In.Noun+".conflict", cmp.Or(c.Taken, takenDetail)).On("idempotency_key", "same_content")
 				}
 				return Receipt{ID: head.ID, Status: head.First, Version: 1, At: head.Created.At, Tx: head.Created.Tx, Replayed: true}, nil
 			}

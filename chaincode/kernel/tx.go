@@ -28,12 +28,13 @@ var _ Stub = shim.ChaincodeStubInterface(nil)
 // Tx is one call as a handler sees it: who calls, when, the ledger, and what it announces. One Tx serves all the commands
 // of a batch, one after the other.
 type Tx struct {
-	By    access.Caller
-	At    time.Time // the transaction's timestamp, UTC, whole milliseconds
-	ID    string    // transaction id
-	Store *state.Store
-	Staff string // the officer's staff number of the current command
-	Key   string // the idempotency key of the current command
+	By      access.Caller
+	At      time.Time // the transaction's timestamp, UTC, whole milliseconds
+	ID      string    // transaction id
+	Channel string    // what a subject signs names it, so that nothing signed for one channel counts in another
+	Store   *state.Store
+	Staff   string // the officer's staff number of the current command
+	Key     string // the idempotency key of the current command
 
 	stub     Stub
 	changes  []Change // of accepted commands
