@@ -1,0 +1,64 @@
+package app
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/hutong-gov/hutong/chaincode/fault"
+)
+
+// Roles of those who call the gateway. They come from the identity provider's token; which certificate signs for whom is
+// decided in signer.go.
+const (
+	Citizen     = "citizen"      // a person or enterprise, under a pseudonym
+	Officer     = "officer"      // works through an agency's tasks
+	AgencyAdmin = "agency_admin" // registers, publishes, grants, approves for an agency
+	Portal      = "portal"       // a government portal or window that submits what citizens signed
+	Auditor     = "auditor"      // reads everything, writes nothing
+	Public      = "public"       // no token
+)
+
+// Roles in the order tables and documents list them.
+var Roles = []string{Public, Citizen, Officer, AgencyAdmin, Portal, Auditor}
+
+// Actor is who calls an application function. The REST layer makes it from a verified token; nothing in it comes from the
+// request itself.
+type Actor struct {
+	Role    string // one of Roles
+	Subject string // the caller's pseudonym (citizen)
+	Agency  string // full id, e.g. "market.tax" (officer, agency_admin, portal, auditor)
+	Staff   string // staff number (officer, agency_admin)
+	Client  string // the OAuth client the token was issued to
+}
+
+// Unknown is the outcome of a write that was sent and of which it is not known whether it was committed. It is not a
+// failure: the caller asks /v1/transactions/{id}, or repeats the request with the same idempotency key.
+type Unknown struct{ Tx string }
+
+func (u Unknown) Error() string { return "the transaction's outcome is not known yet" }
+
+// is checks that the actor has one of the roles. Routes check it first; functions check it again, so that no route can be
+// wired to a function it should not reach.
+func (a Actor) is(roles ...string) error {
+	if slices.Contains(roles, a.Role) {
+		return nil
+	}
+	return fault.New(fault.Denied, "access.role", "the caller's role may not do this").On("token.role", "one_of:"+strings.Join(roles, ","))
+}
+
+// own checks that a record belongs to the actor's agency.
+func (a Actor) own(agency string) error {
+	if a.Agency != "" && a.Agency == agency {
+		return nil
+	}
+	return fault.New(fault.Denied, "access.other_agency", "the record belongs to another agency").On("token.agency", "owner")
+}
+
+// self checks that a record is about the actor. A record of somebody else is reported as missing: its existence is not the
+// caller's business.
+func (a Actor) self(subject, noun string) error {
+	if a.Subject != "" && a.Subject == subject {
+		return nil
+	}
+	return fault.New(fault.Missing, noun+".missing", "no such record of yours; check the identifier").On("id", "exists")
+}
