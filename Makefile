@@ -1,0 +1,75 @@
+# Hutong: a city's government services on one ledger. `make` alone prints this help.
+#
+# Everything needs only Go, git, make and a C compiler (for the race detector).
+
+SHELL     := /bin/sh
+BIN       := bin
+STATE     := state
+GO        := go
+GOFLAGS   ?=
+FUZZTIME  ?= 20s
+VERSION   := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS   := -s -w -X github.com/hutong-gov/hutong/chaincode/serve.Version=$(VERSION) -X github.com/hutong-gov/hutong/gateway/serve.Version=$(VERSION) -X github.com/hutong-gov/hutong/network/node.Version=$(VERSION)
+
+export CGO_ENABLED ?= 0
+export GOFLAGS
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down purge status build fabric test test-unit test-network bench lint fuzz generate clean
+
+help: ## print this help
+	@awk 'BEGIN {FS = ":.*## "; print "usage: make <target>\n"} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build ## build, start the network, run one real case end to end, leave it running
+	@$(BIN)/hutong up
+	@$(BIN)/story
+
+up: build ## start (or heal) the network, the gateways and the development identity provider
+	@$(BIN)/hutong up
+
+down: ## stop every process; the ledger stays
+	@if [ -x $(BIN)/hutong ]; then $(BIN)/hutong down; else echo "nothing built, nothing running"; fi
+
+purge: ## stop every process and remove the network's state folder
+	@if [ -x $(BIN)/hutong ]; then $(BIN)/hutong down --purge; else echo "nothing built, nothing running"; fi
+
+status: ## every process, its port, version and channel height
+	@$(BIN)/hutong status
+
+build: ## build Hutong's own binaries into bin/
+	@mkdir -p $(BIN)
+	@$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN)/ ./chaincode/cmd/chaincode ./gateway/cmd/gateway ./gateway/cmd/devidp ./network/cmd/hutong ./test/story/cmd/story
+
+fabric: build ## build the pinned Fabric peer and orderer into bin/fabric (once; FABRIC_BIN uses others)
+	@$(BIN)/hutong build
+
+test: lint test-unit test-network ## everything CI runs
+
+test-unit: ## pure rules, contracts on the in-memory ledger, handlers; with the race detector
+	CGO_ENABLED=1 $(GO) test -race -short ./...
+
+test-network: build fabric ## everything that crosses a process, on real networks
+	$(GO) test -p 1 -timeout 30m -run 'Network|Story' ./chaincode/... ./gateway/... ./network/... ./test/...
+
+bench: build fabric ## throughput and latency: direct client, our chaincode, REST; prints `ratio NAME VALUE`
+	@$(GO) build -trimpath -o $(BIN)/ ./test/bench/baseline
+	$(GO) run ./test/bench/cmd/bench
+
+lint: ## gofmt, go vet, staticcheck; also as macOS sees the code
+	@unformatted=$$(gofmt -l chaincode gateway network test); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 $(GO) vet ./chaincode/... ./gateway/... ./network/...
+	$(GO) tool staticcheck ./...
+
+fuzz: ## every fuzz target for FUZZTIME (default 20s) each
+	@for package in $$(grep -rl --include='*_test.go' 'func Fuzz' chaincode gateway network test | xargs -n1 dirname | sort -u); do \
+	  for target in $$(grep -ho 'func Fuzz[A-Za-z0-9_]*' $$package/*_test.go | cut -c6-); do \
+	    echo "== $$package $$target"; $(GO) test ./$$package -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) || exit 1; \
+	  done; \
+	done
+
+generate: ## write the generated reference pages and golden files anew
+	$(GO) generate ./...
+
+clean: down ## stop everything and remove bin/ and state/
+	rm -rf $(BIN) $(STATE)
