@@ -1,0 +1,169 @@
+// Package config is a gateway's configuration: one YAML file, decoded strictly into one struct. A gateway serves one
+// organisation, so the file names only that organisation's keys; what it knows of others is public.
+//
+// Paths in the file may be relative; they are taken relative to the file's folder, so that a state folder can be moved.
+//
+// Invariant: a Config returned by Load or Parse is complete. Every required field is set, every default filled in, and
+// every agency named belongs to the organisation served.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
+)
+
+// Config is the whole file.
+type Config struct {
+	Organisation     string `yaml:"organisation"` // short name, e.g. "services"
+	MSP              string `yaml:"msp_id"`       // e.g. "ServicesMSP"
+	Listen           string `yaml:"listen"`       // host:port of the HTTPS listener
+	PublicURL        string `yaml:"public_url"`   // how others reach it
+	OperationsListen string `yaml:"operations_listen,omitempty"`
+	TLS              TLS    `yaml:"tls"`
+
+	Channel       string      `yaml:"channel"`
+	Peer          Peer        `yaml:"peer"`           // the organisation's own
+	EndorsingMSPs []string    `yaml:"endorsing_msps"` // who may endorse writes
+	AllMSPs       []string    `yaml:"all_msps"`
+	Directory     []Neighbour `yaml:"directory,omitempty"`
+
+	Identities   []Identity    `yaml:"identities"`
+	ExchangeKeys []ExchangeKey `yaml:"exchange_keys,omitempty"`
+	PseudonymKey string        `yaml:"pseudonym_key,omitempty"` // file, 32 bytes in hexadecimal; only where citizens are served
+
+	DataDir    string `yaml:"data_dir"`
+	OIDC       OIDC   `yaml:"oidc"`
+	Connectors string `yaml:"connectors,omitempty"` // file or folder of connector definitions
+	Limits     Limits `yaml:"limits,omitempty"`
+}
+
+// TLS is the listener's certificate and key, PEM files.
+type TLS struct {
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+}
+
+// Peer is how the organisation's own peer is reached.
+type Peer struct {
+	Endpoint   string `yaml:"endpoint"`    // host:port
+	TLSRoot    string `yaml:"tls_root"`    // PEM file
+	ServerName string `yaml:"server_name"` // expected in the peer's certificate
+}
+
+// Neighbour is another organisation's gateway.
+type Neighbour struct {
+	MSP     string `yaml:"msp_id"`
+	URL     string `yaml:"url"`
+	TLSRoot string `yaml:"tls_root"`
+}
+
+// Identity is one Fabric identity of this organisation, in an MSP folder (signcerts/, keystore/).
+type Identity struct {
+	Agency string      `yaml:"agency"` // full id, e.g. "services.police"
+	Role   access.Role `yaml:"role"`
+	MSPDir string      `yaml:"msp_dir"`
+}
+
+// ExchangeKey is the private key to which payloads for an agency are sealed: PKCS#8 PEM, ECDH P-256.
+type ExchangeKey struct {
+	Agency  string `yaml:"agency"`
+	Private string `yaml:"private"`
+}
+
+// OIDC is the identity provider whose tokens the gateway accepts.
+type OIDC struct {
+	Issuer   string `yaml:"issuer"`
+	Audience string `yaml:"audience"`
+	TLSRoot  string `yaml:"tls_root,omitempty"` // empty: the system's roots
+}
+
+// Load reads a configuration file.
+func Load(path string) (*Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	c, err := Parse(text, folder)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Parse reads a configuration. Relative paths are taken relative to folder.
+func Parse(text []byte, folder string) (*Config, error) {
+	var c Config
+	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	if err := dec.Decode(&c); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, errors.New("config: the file is empty")
+		}
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	if err := dec.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
+		return nil, errors.New("config: the file holds more than one document")
+	}
+	c.resolve(folder)
+	c.Limits.fill()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// Marshal writes a configuration in the form that Parse reads.
+func (c *Config) Marshal() ([]byte, error) { return yaml.Marshal(c) }
+
+// resolve makes every path absolute.
+func (c *Config) resolve(folder string) {
+	paths := []*string{&c.TLS.Cert, &c.TLS.Key, &c.Peer.TLSRoot, &c.PseudonymKey, &c.DataDir, &c.OIDC.TLSRoot, &c.Connectors}
+	for i := range c.Directory {
+		paths = append(paths, &c.Directory[i].TLSRoot)
+	}
+	for i := range c.Identities {
+		paths = append(paths, &c.Identities[i].MSPDir)
+	}
+	for i := range c.ExchangeKeys {
+		paths = append(paths, &c.ExchangeKeys[i].Private)
+	}
+	for _, p := range paths {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(folder, *p)
+		}
+	}
+}
+
+// Identity finds the identity of an agency in a role. ok is false if this gateway does not hold it.
+func (c *Config) Identity(agency string, role access.Role) (id Identity, ok bool) {
+	for _, id := range c.Identities {
+		if id.Agency == agency && id.Role == role {
+			return id, true
+		}
+	}
+	return Identity{}, false
+}
+
+// Neighbour finds the gateway of another organisation.
+func (c *Config) Neighbour(msp string) (n Neighbour, ok bool) {
+	for _, n := range c.Directory {
+		if n.MSP == msp {
+			return n, true
+		}
+	}
+	return Neighbour{}, false
+}
+
+// Serves says whether an agency belongs to the organisation of this gateway.
+func (c *Config) Serves(agency string) bool { return access.MSPOf(agency) == c.MSP }

@@ -1,0 +1,118 @@
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Defaults of Limits. They suit a network on one machine; a busy gateway raises connections and concurrency.
+const (
+	DefaultMaxBodyBytes     = 256 << 10
+	DefaultEndorseTimeout   = 15 * time.Second
+	DefaultSubmitTimeout    = 10 * time.Second
+	DefaultCommitTimeout    = 30 * time.Second
+	DefaultEvaluateTimeout  = 10 * time.Second
+	DefaultMaxRetries       = 5
+	DefaultPeerConnections  = 2
+	DefaultMaxInFlight      = 1024
+	DefaultMaxMessageBytes  = 32 << 20
+	DefaultReadConnections  = 4
+	DefaultMaxLagBlocks     = 50
+	DefaultBlocksPerCommit  = 64
+	DefaultShutdownPatience = 10 * time.Second
+)
+
+// Limits bound what the gateway does at once and how long it waits. Zero means the default.
+type Limits struct {
+	MaxBodyBytes int64 `yaml:"max_body_bytes,omitempty"` // of an HTTP request
+
+	EndorseTimeout  Duration `yaml:"endorse_timeout,omitempty"`
+	SubmitTimeout   Duration `yaml:"submit_timeout,omitempty"`
+	CommitTimeout   Duration `yaml:"commit_timeout,omitempty"` // wait for a block that holds the transaction
+	EvaluateTimeout Duration `yaml:"evaluate_timeout,omitempty"`
+	MaxRetries      int      `yaml:"max_retries,omitempty"` // of a write that lost a race
+
+	PeerConnections int `yaml:"peer_connections,omitempty"`  // gRPC connections to the peer
+	MaxInFlight     int `yaml:"max_in_flight,omitempty"`     // writes under way at once
+	MaxMessageBytes int `yaml:"max_message_bytes,omitempty"` // of a gRPC message, blocks included
+
+	ReadConnections int `yaml:"read_connections,omitempty"`  // to the store
+	MaxLagBlocks    int `yaml:"max_lag_blocks,omitempty"`    // further behind, the gateway is not ready
+	BlocksPerCommit int `yaml:"blocks_per_commit,omitempty"` // folded into one SQL transaction while catching up
+
+	ShutdownPatience Duration `yaml:"shutdown_patience,omitempty"` // for requests under way
+}
+
+func (l *Limits) fill() {
+	fill(&l.MaxBodyBytes, DefaultMaxBodyBytes)
+	fill(&l.EndorseTimeout, Duration(DefaultEndorseTimeout))
+	fill(&l.SubmitTimeout, Duration(DefaultSubmitTimeout))
+	fill(&l.CommitTimeout, Duration(DefaultCommitTimeout))
+	fill(&l.EvaluateTimeout, Duration(DefaultEvaluateTimeout))
+	fill(&l.MaxRetries, DefaultMaxRetries)
+	fill(&l.PeerConnections, DefaultPeerConnections)
+	fill(&l.MaxInFlight, DefaultMaxInFlight)
+	fill(&l.MaxMessageBytes, DefaultMaxMessageBytes)
+	fill(&l.ReadConnections, DefaultReadConnections)
+	fill(&l.MaxLagBlocks, DefaultMaxLagBlocks)
+	fill(&l.BlocksPerCommit, DefaultBlocksPerCommit)
+	fill(&l.ShutdownPatience, Duration(DefaultShutdownPatience))
+}
+
+func fill[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (l *Limits) validate() error {
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"max_body_bytes", l.MaxBodyBytes},
+		{"endorse_timeout", int64(l.EndorseTimeout)},
+		{"submit_timeout", int64(l.SubmitTimeout)},
+		{"commit_timeout", int64(l.CommitTimeout)},
+		{"evaluate_timeout", int64(l.EvaluateTimeout)},
+		{"max_retries", int64(l.MaxRetries)},
+		{"peer_connections", int64(l.PeerConnections)},
+		{"max_in_flight", int64(l.MaxInFlight)},
+		{"max_message_bytes", int64(l.MaxMessageBytes)},
+		{"read_connections", int64(l.ReadConnections)},
+		{"max_lag_blocks", int64(l.MaxLagBlocks)},
+		{"blocks_per_commit", int64(l.BlocksPerCommit)},
+		{"shutdown_patience", int64(l.ShutdownPatience)},
+	} {
+		if f.value < 1 {
+			return fmt.Errorf("config: limits.%s must be positive; leave it out for the default", f.name)
+		}
+	}
+	return nil
+}
+
+// Duration is a time.Duration written as "15s" in YAML.
+type Duration time.Duration
+
+// Std is the duration as the standard library has it.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// UnmarshalYAML reads the form of time.ParseDuration.
+func (d *Duration) UnmarshalYAML(text []byte) error {
+	var s string
+	if err := yaml.Unmarshal(text, &s); err != nil {
+		return err
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("%q is not a duration such as 15s", s)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalYAML writes the form that UnmarshalYAML reads.
+func (d Duration) MarshalYAML() (any, error) { return time.Duration(d).String(), nil }

@@ -1,0 +1,156 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
+)
+
+var agencyID = regexp.MustCompile(`^[a-z][a-z0-9]{0,30}\.[a-z][a-z0-9-]{0,30}$`)
+
+// Validate checks every rule; the error names the field.
+func (c *Config) Validate() error {
+	for _, check := range []func() error{c.required, c.addresses, c.members, c.keys, c.Limits.validate} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) required() error {
+	for _, f := range []struct{ name, value string }{
+		{"organisation", c.Organisation},
+		{"msp_id", c.MSP},
+		{"listen", c.Listen},
+		{"public_url", c.PublicURL},
+		{"tls.cert", c.TLS.Cert},
+		{"tls.key", c.TLS.Key},
+		{"channel", c.Channel},
+		{"peer.endpoint", c.Peer.Endpoint},
+		{"peer.tls_root", c.Peer.TLSRoot},
+		{"data_dir", c.DataDir},
+		{"oidc.issuer", c.OIDC.Issuer},
+		{"oidc.audience", c.OIDC.Audience},
+	} {
+		if f.value == "" {
+			return fmt.Errorf("config: %s is required", f.name)
+		}
+	}
+	if access.Organisation(c.MSP) != c.Organisation {
+		return fmt.Errorf("config: msp_id must be the organisation's: its name before \"MSP\" is %q, organisation is %q", access.Organisation(c.MSP), c.Organisation)
+	}
+	return nil
+}
+
+func (c *Config) addresses() error {
+	for _, f := range []struct{ name, value string }{
+		{"listen", c.Listen},
+		{"operations_listen", c.OperationsListen},
+		{"peer.endpoint", c.Peer.Endpoint},
+	} {
+		if f.value == "" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(f.value); err != nil {
+			return fmt.Errorf("config: %s must be host:port: %w", f.name, err)
+		}
+	}
+	urls := []struct{ name, value string }{{"public_url", c.PublicURL}, {"oidc.issuer", c.OIDC.Issuer}}
+	for i, n := range c.Directory {
+		urls = append(urls, struct{ name, value string }{fmt.Sprintf("directory[%d].url", i), n.URL})
+	}
+	for _, f := range urls {
+		u, err := url.Parse(f.value)
+		if err != nil || u.Scheme != "https" || u.Host == "" {
+			return fmt.Errorf("config: %s must be an https address", f.name)
+		}
+	}
+	return nil
+}
+
+func (c *Config) members() error {
+	if len(c.EndorsingMSPs) == 0 {
+		return fmt.Errorf("config: endorsing_msps needs at least one organisation")
+	}
+	if !slices.Contains(c.AllMSPs, c.MSP) {
+		return fmt.Errorf("config: all_msps must contain the gateway's own organisation, %s", c.MSP)
+	}
+	for _, msp := range c.EndorsingMSPs {
+		if !slices.Contains(c.AllMSPs, msp) {
+			return fmt.Errorf("config: endorsing_msps: %s is not in all_msps", msp)
+		}
+	}
+	for i, n := range c.Directory {
+		if !slices.Contains(c.AllMSPs, n.MSP) {
+			return fmt.Errorf("config: directory[%d].msp_id: %s is not in all_msps", i, n.MSP)
+		}
+		if n.MSP == c.MSP {
+			return fmt.Errorf("config: directory[%d] lists this organisation itself", i)
+		}
+	}
+	return nil
+}
+
+func (c *Config) keys() error {
+	if len(c.Identities) == 0 {
+		return fmt.Errorf("config: identities needs at least one; without an identity nothing can be read from the peer")
+	}
+	seen := map[string]bool{}
+	for i, id := range c.Identities {
+		field := fmt.Sprintf("identities[%d]", i)
+		if err := c.own(field, id.Agency); err != nil {
+			return err
+		}
+		if !slices.Contains(access.AllRoles, id.Role) {
+			return fmt.Errorf("config: %s.role must be one of %s", field, joinRoles())
+		}
+		if id.MSPDir == "" {
+			return fmt.Errorf("config: %s.msp_dir is required", field)
+		}
+		if key := id.Agency + " " + string(id.Role); seen[key] {
+			return fmt.Errorf("config: %s repeats the identity of %s", field, key)
+		} else {
+			seen[key] = true
+		}
+	}
+	sealed := map[string]bool{}
+	for i, k := range c.ExchangeKeys {
+		field := fmt.Sprintf("exchange_keys[%d]", i)
+		if err := c.own(field, k.Agency); err != nil {
+			return err
+		}
+		if k.Private == "" {
+			return fmt.Errorf("config: %s.private is required", field)
+		}
+		if sealed[k.Agency] {
+			return fmt.Errorf("config: %s repeats the key of %s", field, k.Agency)
+		}
+		sealed[k.Agency] = true
+	}
+	return nil
+}
+
+// own refuses an agency of another organisation: a gateway holds no key it should not have.
+func (c *Config) own(field, agency string) error {
+	if !agencyID.MatchString(agency) {
+		return fmt.Errorf("config: %s.agency must be {organisation}.{agency}", field)
+	}
+	if !c.Serves(agency) {
+		return fmt.Errorf("config: %s.agency is not of the organisation %s; its keys belong to its own gateway", field, c.Organisation)
+	}
+	return nil
+}
+
+func joinRoles() string {
+	names := make([]string, len(access.AllRoles))
+	for i, r := range access.AllRoles {
+		names[i] = string(r)
+	}
+	return strings.Join(names, ", ")
+}
