@@ -1,0 +1,90 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"slices"
+
+	"github.com/hutong-gov/hutong/gateway/app"
+)
+
+// Route is one row of the API. Rows are data: the router, the OpenAPI document, the authorisation matrix and the reference
+// page are made from the same slice, so none of them can say something else.
+type Route struct {
+	Method string
+	// Path in OpenAPI's form: "/v1/certificates/{id}/revocation". A name in braces is bound to the request's field with
+	// that path tag.
+	Path string
+	// Roles that may call it (app.Citizen …). Everybody else with a token is refused with access.role. A route that lists
+	// app.Public needs no token.
+	Roles []string
+	Doc   Doc
+	// Reasons a caller must expect beyond those every route has (CommonReasons), so that a client knows what it may meet.
+	Reasons []string
+	// Status of a success; zero means 200.
+	Status  int
+	Handler Handler
+}
+
+// Doc is what people read about a route.
+type Doc struct {
+	Tag     string // the group it is listed in: "certificates"
+	Summary string // one line, imperative, without a full stop
+	Detail  string // Markdown; optional
+}
+
+// Handler is an application function with its types, made by Handle.
+type Handler struct {
+	Request, Response reflect.Type
+	plan              plan
+	call              func(context.Context, app.Actor, reflect.Value) (any, error)
+}
+
+// Handle makes a handler of an application function. Fields of Req with a tag `path`, `query` or `header` are bound from
+// there; all others are members of the JSON body (encoding/json's names). A Req without such members takes no body.
+//
+// Tags on a field that are checked before the function is called, and shown in the OpenAPI document:
+//
+//	doc:"…"        description          example:"…"   example
+//	min:"1"        shortest length of a string, fewest items, smallest number     max:"200" likewise
+//	pattern:"…"    regular expression   enum:"a,b"    the values allowed
+//	format:"…"     OpenAPI format, not checked
+//
+// A member of the body is required unless it is a pointer or has omitempty or omitzero. A path value is required, a query
+// value is not; a header value is required unless its tag says `header:"If-Match,omitempty"`.
+//
+// Handle panics if a type cannot be bound: that is a mistake in the table, found by every test that loads it.
+func Handle[Req, Res any](f func(context.Context, app.Actor, Req) (Res, error)) Handler {
+	request := reflect.TypeFor[Req]()
+	return Handler{
+		Request:  request,
+		Response: reflect.TypeFor[Res](),
+		plan:     newPlan(request),
+		call: func(ctx context.Context, who app.Actor, request reflect.Value) (any, error) {
+			return f(ctx, who, request.Interface().(Req))
+		},
+	}
+}
+
+// Blob is an answer that is not JSON: a document as a file. A function returns it as its Res.
+type Blob struct {
+	Type string // media type
+	Name string // file name offered to the caller
+	Body []byte
+}
+
+// Success is the status of a successful answer.
+func (r Route) Success() int {
+	if r.Status == 0 {
+		return http.StatusOK
+	}
+	return r.Status
+}
+
+// Open says whether the route needs no token.
+func (r Route) Open() bool { return slices.Contains(r.Roles, app.Public) }
+
+// Writes says whether the route may change the ledger: every method but GET. Such a route's request must have the header
+// Idempotency-Key unless it is open.
+func (r Route) Writes() bool { return r.Method != http.MethodGet }
