@@ -102,6 +102,9 @@ type Certificate struct {
 	Until      time.Time  `json:"valid_until,omitzero"`
 	Reason     string     `json:"reason,omitempty"` // code of the last suspension or revocation
 	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
+	// Accreditation is the version of the issuer's accreditation that the issue rested on. The ledger's order of
+	// transactions vouches for it, where timestamps, which are claims, could not.
+	Accreditation int `json:"accreditation_version"`
 }
 
 // Issue issues a certificate (an accredited agency's service identity).
