@@ -28,6 +28,7 @@ const Name = "exchange"
 // Functions.
 const (
 	AgencyRegister  = "agency:Register"
+	AgencyUpdate    = "agency:Update"
 	AgencyAssign    = "agency:Assign"
 	DatasetPublish  = "dataset:Publish"
 	DatasetWithdraw = "dataset:Withdraw"
@@ -56,6 +57,7 @@ const (
 	Revoked      = "revoked"
 	Delivered    = "delivered"
 	Acknowledged = "acknowledged"
+	Kept         = "kept" // of an access log: it is never closed
 )
 
 // DutyIdentity is the duty of the agency that registers subjects' keys. DutyPortal is the duty of an agency whose portal
@@ -87,9 +89,19 @@ type Agency struct {
 	Duties      []string   `json:"duties"`       // sorted; assigned by the coordinating organisation
 }
 
-// RegisterAgency registers or re-registers the caller's own agency (role admin). Key: the caller's agency id.
+// RegisterAgency registers the caller's own agency (role admin). Key: the caller's agency id. An agency registers once;
+// what changes later is UpdateAgency's.
 type RegisterAgency struct {
 	Code        string     `json:"code"` // the part after the organisation
+	Name        Text       `json:"name"`
+	ExchangeKey signed.Key `json:"exchange_key"`
+	Gateway     string     `json:"gateway"`
+}
+
+// UpdateAgency replaces the name, exchange key and gateway of the caller's own agency (role admin). Whoever seals a
+// payload from now on uses the new key; keep the old private key for as long as deliveries may be under way.
+type UpdateAgency struct {
+	Agency      string     `json:"agency"`
 	Name        Text       `json:"name"`
 	ExchangeKey signed.Key `json:"exchange_key"`
 	Gateway     string     `json:"gateway"`
@@ -127,6 +139,7 @@ type Dataset struct {
 	Fields          []FieldSpec `json:"fields"`
 	Selector        []string    `json:"selector"`         // names of the fields a record is found by
 	ConsentRequired bool        `json:"consent_required"` // terms of a grant may add, not drop it
+	Reason          string      `json:"reason,omitempty"` // code: why it was withdrawn
 }
 
 // PublishDataset enters a dataset of the caller's agency in the directory (role admin). The exchange of a later edition
@@ -143,7 +156,7 @@ type PublishDataset struct {
 // WithdrawDataset takes a dataset out of the directory (owner's admin). No further use is possible.
 type WithdrawDataset struct {
 	Dataset string `json:"dataset"`
-	Reason  string `json:"reason"`
+	Reason  string `json:"reason"` // code
 }
 
 // Terms bound what a grant allows.
@@ -158,12 +171,13 @@ type Terms struct {
 // Grant is an agency's standing permission to use a dataset. requested → granted | denied; granted → withdrawn.
 type Grant struct {
 	state.Head
-	Dataset  string `json:"dataset"`
-	Provider string `json:"provider"` // agency id
-	Consumer string `json:"consumer"` // agency id
-	Wanted   Terms  `json:"wanted"`
-	Terms    *Terms `json:"terms,omitempty"` // as granted: within what was wanted
-	Reason   string `json:"reason,omitempty"`
+	Dataset    string `json:"dataset"`
+	Provider   string `json:"provider"` // agency id
+	Consumer   string `json:"consumer"` // agency id
+	LegalBasis string `json:"legal_basis"`
+	Wanted     Terms  `json:"wanted"`
+	Terms      *Terms `json:"terms,omitempty"`  // as granted: within what was wanted
+	Reason     string `json:"reason,omitempty"` // code: why it was denied or withdrawn
 }
 
 // RequestGrant asks for a grant (consumer's admin).
@@ -179,16 +193,16 @@ type GrantAccess struct {
 	Terms Terms  `json:"terms"`
 }
 
-// DenyAccess refuses a request (provider's admin). WithdrawGrant ends a grant (provider's admin).
+// DenyAccess refuses a request (provider's admin).
 type DenyAccess struct {
 	Grant  string `json:"grant"`
-	Reason string `json:"reason"`
+	Reason string `json:"reason"` // code
 }
 
 // WithdrawGrant ends a grant (provider's admin).
 type WithdrawGrant struct {
 	Grant  string `json:"grant"`
-	Reason string `json:"reason"`
+	Reason string `json:"reason"` // code
 }
 
 // Subject is a person or enterprise under a pseudonym, with the key it signs with. Key: the pseudonym.
@@ -307,11 +321,12 @@ type AcknowledgeUse struct {
 	Commitment string `json:"commitment"`
 }
 
-// Log is the head of a subject's access log: how many uses there are, and a hash over all of them in order.
+// Log is the head of a subject's access log: how many uses there are, and a hash over all of them in order (Chain). It
+// exists from the subject's registration, so that "nobody has used it" is a record too. Key: the pseudonym.
 type Log struct {
 	state.Head
 	Subject string `json:"subject"`
 	Count   int    `json:"count"`
-	Hash    string `json:"hash"`
-	Last    string `json:"last"` // id of the last use
+	Hash    string `json:"hash,omitempty"` // empty: no use yet
+	Last    string `json:"last,omitempty"` // id of the last use
 }

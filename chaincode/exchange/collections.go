@@ -1,0 +1,57 @@
+package exchange
+
+import (
+	"strings"
+
+	"github.com/hutong-gov/hutong/chaincode/state"
+)
+
+// Collections of the ledger. The contract writes them; the projection and the auditor read them from write sets.
+var (
+	Agencies = state.Map[Agency]{Noun: "agency", Parts: []string{"agency"},
+		Doc:   "An agency that takes part: its names, the key payloads are sealed to, its gateway, its duties.",
+		Index: func(a Agency) state.Index { return state.Index{Agency: a.ID} }}
+
+	Datasets = state.Map[Dataset]{Noun: "dataset", Parts: []string{"agency", "code"},
+		Doc:   "An entry of the directory: what an agency holds about subjects and may share.",
+		Index: func(d Dataset) state.Index { return state.Index{Agency: d.Agency, Kind: d.ID} }}
+
+	Grants = state.Map[Grant]{Noun: "grant", Parts: []string{"id"},
+		Doc: "An agency's permission to use a dataset, asked for, granted, denied or withdrawn.",
+		Index: func(g Grant) state.Index {
+			return state.Index{Agency: g.Provider, Peer: g.Consumer, Kind: g.Dataset}
+		}}
+
+	Subjects = state.Map[Subject]{Noun: "subject", Parts: []string{"pseudonym"},
+		Doc:   "A person or enterprise under a pseudonym, with the key it signs with.",
+		Index: func(s Subject) state.Index { return state.Index{Subject: s.Pseudonym} }}
+
+	Consents = state.Map[Consent]{Noun: "consent", Parts: []string{"id"},
+		Doc: "A subject's signed agreement to uses of its data, with how often it has been used.",
+		Index: func(c Consent) state.Index {
+			return state.Index{Subject: c.Terms.Subject, Agency: providerOf(c.Terms.Dataset), Peer: c.Terms.Consumer,
+				Case: c.Terms.Case, Kind: c.Terms.Dataset}
+		}}
+
+	Uses = state.Map[Use]{Noun: "use", Parts: []string{"id"},
+		Doc: "One use of a subject's data by an agency: requested, delivered, acknowledged.",
+		Index: func(u Use) state.Index {
+			return state.Index{Subject: u.Subject, Agency: u.Provider, Peer: u.Consumer, Case: u.Case, Kind: u.Dataset}
+		}}
+
+	Logs = state.Map[Log]{Noun: "log", Parts: []string{"pseudonym"},
+		Doc:   "The head of a subject's access log: how many uses, and a hash over all of them in order.",
+		Index: func(l Log) state.Index { return state.Index{Subject: l.Subject} }}
+)
+
+// Collections of this contract, for the projection, the auditor and the catalogue of keys.
+var Collections = []state.Collection{Agencies, Datasets, Grants, Subjects, Consents, Uses, Logs}
+
+// DatasetKey takes a dataset id apart into the parts of its key.
+func DatasetKey(id string) []string {
+	agency, code, _ := strings.Cut(id, "/")
+	return []string{agency, code}
+}
+
+// providerOf is the agency that owns a dataset.
+func providerOf(dataset string) string { return DatasetKey(dataset)[0] }

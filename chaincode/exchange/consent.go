@@ -1,0 +1,178 @@
+package exchange
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/hutong-gov/hutong/chaincode/canonical"
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
+	"github.com/hutong-gov/hutong/chaincode/signed"
+	"github.com/hutong-gov/hutong/chaincode/state"
+)
+
+// Validate checks the form of what a subject signs to agree.
+func (t ConsentTerms) Validate() error {
+	if t.Channel == "" {
+		return required("channel")
+	}
+	if t.MaxUses < 1 || t.MaxUses > MaxConsentUses {
+		return fault.Field("max_uses", fmt.Sprintf("between:1,%d", MaxConsentUses), "allow between one and this many uses")
+	}
+	return cmp.Or(
+		CheckSubject("subject", t.Subject),
+		CheckDataset("dataset", t.Dataset),
+		checkFieldNames("fields", t.Fields),
+		CheckAgency("consumer", t.Consumer),
+		CheckCode("purpose", t.Purpose),
+		CheckIdentifier("case", t.Case),
+		CheckPeriod("valid_from", t.From, "valid_until", t.Until, MaxConsentPeriod),
+		match("nonce", t.Nonce, nonceForm, "send 16 to 64 random characters of base64url"),
+	)
+}
+
+// ID is the id of the consent these terms make once they are signed: the same terms are one consent, whoever submits
+// them and however often the subject signed them.
+func (t ConsentTerms) ID() (string, error) {
+	digest, err := canonical.Digest(t)
+	if err != nil {
+		return "", err
+	}
+	return kernel.ID(t.Subject, ConsentGive, digest), nil
+}
+
+// Terms are what the JWS says, before its signature is verified. The request is valid.
+func (r GiveConsent) Terms() (terms ConsentTerms, err error) {
+	err = signed.Peek(r.JWS, "jws", ConsentKind, &terms)
+	return terms, err
+}
+
+// Validate implements kernel.Validator.
+func (r GiveConsent) Validate() error {
+	if r.JWS == "" {
+		return required("jws")
+	}
+	terms, err := r.Terms()
+	if err != nil {
+		return err
+	}
+	return under("jws", terms.Validate())
+}
+
+// Give makes a consent of what the subject signed. Guards, in order:
+//
+//	signature.forged             the subject's registered key did not sign the terms
+//	exchange.channel_mismatch    they are for another channel
+//	exchange.dataset_withdrawn   the dataset is not in the directory
+//	exchange.field_unknown       a field is not in the dataset
+//	exchange.consent_expired     the period has ended already
+func (r GiveConsent) Give(id, channel string, s Subject, d Dataset, at time.Time) (c Consent, event kernel.Change, err error) {
+	var terms ConsentTerms
+	if err := signed.Open(r.JWS, "request.jws", ConsentKind, s.SigningKey, &terms); err != nil {
+		return c, event, err
+	}
+	if terms.Channel != channel {
+		return c, event, ErrChannelMismatch
+	}
+	if err := d.offered(); err != nil {
+		return c, event, ErrDatasetWithdrawn.On("request.jws.dataset", "published")
+	}
+	if !d.has(terms.Fields) {
+		return c, event, ErrFieldUnknown.On("request.jws.fields", "subset:dataset.fields")
+	}
+	if !at.Before(terms.Until) {
+		return c, event, ErrConsentExpired.On("request.jws.valid_until", "future")
+	}
+	c = Consent{Head: state.Head{ID: id, Status: Given}, Terms: terms, JWS: r.JWS}
+	return c, c.change(EventConsentGiven), nil
+}
+
+// Validate implements kernel.Validator.
+func (r RevokeConsent) Validate() error {
+	if err := CheckIdentifier("consent", r.Consent); err != nil {
+		return err
+	}
+	if r.JWS == "" {
+		return required("jws")
+	}
+	return signed.Peek(r.JWS, "jws", RevocationKind, new(Revocation))
+}
+
+// Revoke ends a consent at once; s is the subject that gave it. Uses requested before are not delivered any more. Guards,
+// in order:
+//
+//	signature.forged               the registered key of the consent's subject did not sign the revocation
+//	exchange.channel_mismatch      it is for another channel
+//	exchange.subject_mismatch      it names another subject
+//	exchange.revocation_mismatch   it names another consent
+//	exchange.consent_revoked       the consent was revoked before
+func (c Consent) Revoke(r RevokeConsent, channel string, s Subject, at time.Time) (Consent, kernel.Change, error) {
+	var none kernel.Change
+	var revocation Revocation
+	if err := signed.Open(r.JWS, "request.jws", RevocationKind, s.SigningKey, &revocation); err != nil {
+		return c, none, err
+	}
+	if revocation.Channel != channel {
+		return c, none, ErrChannelMismatch
+	}
+	if revocation.Subject != c.Terms.Subject {
+		return c, none, ErrSubjectMismatch
+	}
+	if revocation.Consent != c.ID {
+		return c, none, ErrConsentOther
+	}
+	if c.Status == Revoked {
+		return c, none, ErrConsentRevoked
+	}
+	c.Status, c.RevokedAt, c.Revocation = Revoked, &at, r.JWS
+	return c, c.change(EventConsentRevoked), nil
+}
+
+// live: the consent has not been revoked and its period has begun and not ended. The end is exclusive.
+func (c Consent) live(at time.Time) error {
+	if c.Status == Revoked {
+		return ErrConsentRevoked
+	}
+	if at.Before(c.Terms.From) {
+		return ErrConsentNotYet
+	}
+	if !at.Before(c.Terms.Until) {
+		return ErrConsentExpired
+	}
+	return nil
+}
+
+// spend counts one more use, if the consent was given for it. consumer is who uses.
+func (c Consent) spend(r RequestUse, consumer string, at time.Time) (Consent, error) {
+	if c.Terms.Subject != r.Subject {
+		return c, ErrConsentMismatch.On("request.subject", "equals:consent.subject")
+	}
+	if err := c.live(at); err != nil {
+		return c, err
+	}
+	if c.Terms.Dataset != r.Dataset {
+		return c, ErrConsentMismatch.On("request.dataset", "equals:consent.dataset")
+	}
+	if !subset(r.Fields, c.Terms.Fields) {
+		return c, ErrFieldUnconsented
+	}
+	if c.Terms.Consumer != consumer {
+		return c, ErrConsentMismatch.On("creator.agency", "equals:consent.consumer")
+	}
+	if c.Terms.Purpose != r.Purpose {
+		return c, ErrConsentMismatch.On("request.purpose", "equals:consent.purpose")
+	}
+	if c.Terms.Case != r.Case {
+		return c, ErrConsentMismatch.On("request.case", "equals:consent.case")
+	}
+	if c.Uses >= c.Terms.MaxUses {
+		return c, ErrConsentExhausted
+	}
+	c.Uses++
+	return c, nil
+}
+
+func (c Consent) change(event string) kernel.Change {
+	return kernel.Change{Type: event, ID: c.ID, Subject: c.Terms.Subject, Agency: c.Terms.Consumer, Case: c.Terms.Case}
+}

@@ -1,0 +1,66 @@
+// Package contract binds the rules of data exchange to the ledger: for each function it loads what the rule needs, calls
+// the rule, saves what the rule returns and announces it. No rule stands here.
+package contract
+
+import (
+	"slices"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
+	"github.com/hutong-gov/hutong/chaincode/state"
+)
+
+// Who may call what.
+var (
+	ownAdmin    = access.Only(access.OwnAgency, access.Admin)
+	ownService  = access.Only(access.OwnAgency, access.Agency)
+	coordinator = access.Only(access.Coordinating, access.Admin)
+	identity    = access.Only(access.SubjectSigned, access.Agency)
+	submitters  = access.Only(access.SubjectSigned, access.Portal, access.Agency)
+)
+
+// New builds the contract "exchange".
+func New() *kernel.Contract {
+	return (&kernel.Contract{
+		Name:        exchange.Name,
+		Doc:         "Data exchange between agencies: directory, grants, consents and a numbered record of every use.",
+		Collections: slices.Clone(exchange.Collections),
+		Events:      exchange.Events,
+		Functions: slices.Concat(
+			agencies(), datasets(), grants(), subjects(), consents(), uses(),
+			kernel.Reads(exchange.Agencies), kernel.Reads(exchange.Datasets), kernel.Reads(exchange.Grants),
+			kernel.Reads(exchange.Subjects), kernel.Reads(exchange.Consents), kernel.Reads(exchange.Uses),
+			kernel.Reads(exchange.Logs),
+		),
+	}).Build()
+}
+
+// announce announces what a rule decided. It hands the rule's fault on, so that a handler can end with it.
+func announce(tx *kernel.Tx, event kernel.Change, err error) error {
+	if err == nil {
+		tx.Announce(event)
+	}
+	return err
+}
+
+// get reads a record that a request names in the given member; its absence is a fault of that member.
+func get[T any](tx *kernel.Tx, m state.Map[T], field string, parts ...string) (T, error) {
+	record, err := m.Get(tx.Store, parts...)
+	return record, naming(field, err)
+}
+
+// naming makes the fault of a missing record name the member of the request that asks for it.
+func naming(field string, err error) error {
+	if f := fault.From(err); f != nil && f.Kind == fault.Missing {
+		return f.On(field, "exists")
+	}
+	return err
+}
+
+// touch counts and stamps a change of a record that is changed along with another.
+func touch(tx *kernel.Tx, head *state.Head) {
+	head.Version++
+	head.Changed = tx.Stamp()
+}

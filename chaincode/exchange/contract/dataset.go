@@ -1,0 +1,39 @@
+package contract
+
+import (
+	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
+)
+
+func datasets() []kernel.Function {
+	return []kernel.Function{
+		kernel.NewCreate(kernel.Create[exchange.PublishDataset, exchange.Dataset]{
+			Name: exchange.DatasetPublish, Rule: ownAdmin, In: exchange.Datasets,
+			Doc:   "Enters a dataset of the caller's agency in the directory.",
+			Taken: "the agency has published another dataset under this code; use another code",
+			Key:   func(by access.Caller, r exchange.PublishDataset) []string { return []string{by.Agency, r.Code} },
+			Make: func(tx *kernel.Tx, _ string, r exchange.PublishDataset) (exchange.Dataset, error) {
+				if _, err := registered(tx); err != nil {
+					return exchange.Dataset{}, err
+				}
+				d, event, err := r.Publish(tx.By)
+				return d, announce(tx, event, err)
+			},
+		}),
+		kernel.NewTransition(kernel.Transition[exchange.WithdrawDataset, exchange.Dataset]{
+			Name: exchange.DatasetWithdraw, Rule: ownAdmin, In: exchange.Datasets,
+			Doc: "Takes a dataset of the caller's agency out of the directory for good.",
+			Key: func(r exchange.WithdrawDataset) []string { return exchange.DatasetKey(r.Dataset) },
+			Apply: func(tx *kernel.Tx, d exchange.Dataset, r exchange.WithdrawDataset) (exchange.Dataset, error) {
+				d, event, err := d.Withdraw(tx.By, r)
+				return d, announce(tx, event, err)
+			},
+		}),
+	}
+}
+
+// dataset reads the dataset that a request names in the given member.
+func dataset(tx *kernel.Tx, field, id string) (exchange.Dataset, error) {
+	return get(tx, exchange.Datasets, field, exchange.DatasetKey(id)...)
+}

@@ -1,0 +1,105 @@
+package contract
+
+import (
+	"github.com/hutong-gov/hutong/chaincode/collaboration"
+	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
+)
+
+func uses() []kernel.Function {
+	return []kernel.Function{
+		kernel.NewCreate(kernel.Create[exchange.RequestUse, exchange.Use]{
+			Name: exchange.UseRequest, Rule: ownService, In: exchange.Uses,
+			Doc:  "Asks for a use of a subject's data: counts the consent and numbers the use in the subject's log.",
+			Make: requestUse,
+		}),
+		kernel.NewTransition(kernel.Transition[exchange.DeliverUse, exchange.Use]{
+			Name: exchange.UseDeliver, Rule: ownService, In: exchange.Uses,
+			Doc: "Records the commitment of what the provider delivered.",
+			Key: func(r exchange.DeliverUse) []string { return []string{r.Use} },
+			Apply: func(tx *kernel.Tx, u exchange.Use, r exchange.DeliverUse) (exchange.Use, error) {
+				basis, err := basis(tx, u)
+				if err != nil {
+					return u, err
+				}
+				u, event, err := u.Deliver(tx.By, r, basis, tx.At)
+				return u, announce(tx, event, err)
+			},
+		}),
+		kernel.NewTransition(kernel.Transition[exchange.AcknowledgeUse, exchange.Use]{
+			Name: exchange.UseAcknowledge, Rule: ownService, In: exchange.Uses,
+			Doc: "The consumer's receipt: it opened what the provider recorded.",
+			Key: func(r exchange.AcknowledgeUse) []string { return []string{r.Use} },
+			Apply: func(tx *kernel.Tx, u exchange.Use, r exchange.AcknowledgeUse) (exchange.Use, error) {
+				u, event, err := u.Acknowledge(tx.By, r)
+				return u, announce(tx, event, err)
+			},
+		}),
+	}
+}
+
+func requestUse(tx *kernel.Tx, id string, r exchange.RequestUse) (u exchange.Use, err error) {
+	context, err := contextOf(tx, r)
+	if err != nil {
+		return u, err
+	}
+	u, outcome, event, err := r.Request(id, tx.By, context, tx.At)
+	if err != nil {
+		return u, err
+	}
+	if c := outcome.Consent; c != nil {
+		touch(tx, &c.Head)
+		if err := exchange.Consents.Put(tx.Store, *c, c.ID); err != nil {
+			return u, err
+		}
+	}
+	touch(tx, &outcome.Log.Head)
+	if err := exchange.Logs.Put(tx.Store, outcome.Log, u.Subject); err != nil {
+		return u, err
+	}
+	return u, announce(tx, event, nil)
+}
+
+// contextOf reads everything a request for a use names, in the order the reference page gives: subject, dataset, grant,
+// consent, case. The case is asked of its own contract, last because it costs a call.
+func contextOf(tx *kernel.Tx, r exchange.RequestUse) (c exchange.Context, err error) {
+	if c.Log, err = get(tx, exchange.Logs, "request.subject", r.Subject); err != nil {
+		return c, err
+	}
+	if c.Dataset, err = dataset(tx, "request.dataset", r.Dataset); err != nil {
+		return c, err
+	}
+	if c.Grant, err = get(tx, exchange.Grants, "request.grant", r.Grant); err != nil {
+		return c, err
+	}
+	if c.Consent, err = consentOf(tx, "request.consent", r.Consent); err != nil {
+		return c, err
+	}
+	var answer collaboration.CaseState
+	if err = tx.Ask(collaboration.Name, collaboration.CaseCheck, collaboration.CheckCase{Case: r.Case}, &answer); err != nil {
+		return c, naming("request.case", err)
+	}
+	c.Matter = exchange.Matter{Subject: answer.Subject, Open: answer.Status == collaboration.Open, Agencies: answer.Agencies}
+	return c, nil
+}
+
+// basis reads what a delivery rests on.
+func basis(tx *kernel.Tx, u exchange.Use) (b exchange.Basis, err error) {
+	if b.Dataset, err = dataset(tx, "request.use", u.Dataset); err != nil {
+		return b, err
+	}
+	if b.Grant, err = get(tx, exchange.Grants, "request.use", u.Grant); err != nil {
+		return b, err
+	}
+	b.Consent, err = consentOf(tx, "request.use", u.Consent)
+	return b, err
+}
+
+// consentOf reads a consent; none is named by the empty id.
+func consentOf(tx *kernel.Tx, field, id string) (*exchange.Consent, error) {
+	if id == "" {
+		return nil, nil
+	}
+	c, err := get(tx, exchange.Consents, field, id)
+	return &c, err
+}

@@ -1,0 +1,238 @@
+package exchange
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/commitment"
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
+	"github.com/hutong-gov/hutong/chaincode/state"
+)
+
+// Matter is what a use depends on of the case it is for. The collaboration contract knows it.
+type Matter struct {
+	Subject  string
+	Open     bool
+	Agencies []string // that have a part in it
+}
+
+// Context is what the ledger says of everything a request for a use names.
+type Context struct {
+	Dataset Dataset
+	Grant   Grant
+	Log     Log      // of the subject
+	Matter  Matter   // of the case
+	Consent *Consent // nil: none named
+}
+
+// Outcome is what a use changes besides its own record: the counted consent, if there is one, and the log.
+type Outcome struct {
+	Log     Log
+	Consent *Consent
+}
+
+// Validate implements kernel.Validator. Purpose, legal basis and case are compulsory.
+func (r RequestUse) Validate() error {
+	if err := cmp.Or(
+		CheckSubject("subject", r.Subject),
+		CheckDataset("dataset", r.Dataset),
+		checkFieldNames("fields", r.Fields),
+		CheckCode("purpose", r.Purpose),
+		CheckLegalBasis("legal_basis", r.LegalBasis),
+		CheckIdentifier("case", r.Case),
+		CheckIdentifier("grant", r.Grant),
+		checkCommitment("selector", r.Selector),
+	); err != nil || r.Consent == "" {
+		return err
+	}
+	return CheckIdentifier("consent", r.Consent)
+}
+
+// Request judges whether the caller's agency may use a subject's data and, if so, numbers the use in the subject's log and
+// counts the consent. Guards, in order:
+//
+//	exchange.dataset_withdrawn      the dataset is not in the directory
+//	access.other_agency             the grant is not the caller's
+//	exchange.grant_mismatch         it is for another dataset
+//	exchange.grant_pending          it has not been granted
+//	exchange.grant_denied           it was denied
+//	exchange.grant_withdrawn        it was withdrawn
+//	exchange.grant_not_yet_valid    its period has not begun
+//	exchange.grant_expired          its period has ended
+//	exchange.purpose_not_granted    the purpose is not in its terms
+//	exchange.field_not_granted      a field is not in its terms
+//	exchange.field_unknown          a field is not in the dataset
+//	exchange.case_closed            the case is not open
+//	exchange.case_mismatch          the case is another subject's
+//	exchange.agency_not_in_case     the caller's agency has no part in the case
+//	exchange.consent_required       the terms or the dataset ask for consent and none is named
+//	exchange.consent_mismatch       the consent is another subject's
+//	exchange.consent_revoked        it was revoked
+//	exchange.consent_not_yet_valid  its period has not begun
+//	exchange.consent_expired        its period has ended
+//	exchange.consent_mismatch       it is for another dataset
+//	exchange.field_not_consented    a field is not in it
+//	exchange.consent_mismatch       it is for another consumer, purpose or case, in this order
+//	exchange.consent_exhausted      it has been used as often as it allows
+//
+// A consent that is named is judged and counted even where none is asked for.
+func (r RequestUse) Request(id string, by access.Caller, c Context, at time.Time) (u Use, o Outcome, event kernel.Change, err error) {
+	if err := c.Dataset.offered(); err != nil {
+		return u, o, event, err
+	}
+	if err := c.Grant.allows(r, by, at); err != nil {
+		return u, o, event, err
+	}
+	if !c.Dataset.has(r.Fields) {
+		return u, o, event, ErrFieldUnknown
+	}
+	if err := c.Matter.concerns(r.Subject, by.Agency); err != nil {
+		return u, o, event, err
+	}
+	if c.Consent == nil && (c.Dataset.NeedsConsent() || c.Grant.Terms.ConsentRequired) {
+		return u, o, event, ErrConsentRequired
+	}
+	if c.Consent != nil {
+		spent, err := c.Consent.spend(r, by.Agency, at)
+		if err != nil {
+			return u, o, event, err
+		}
+		o.Consent = &spent
+	}
+	u = Use{
+		Head:    state.Head{ID: id, Status: Requested, Created: state.Stamp{At: at}},
+		Subject: r.Subject, Dataset: r.Dataset, Fields: r.Fields, Provider: c.Dataset.Agency, Consumer: by.Agency,
+		Purpose: r.Purpose, LegalBasis: r.LegalBasis, Case: r.Case, Grant: r.Grant, Consent: r.Consent,
+		Selector: r.Selector, Until: at.Add(DeliveryPeriod),
+	}
+	if o.Log, u, err = c.Log.append(u); err != nil {
+		return u, o, event, err
+	}
+	return u, o, u.change(EventUseRequested, u.Provider), nil
+}
+
+// allows: the grant is the caller's, for the dataset, live, and covers purpose and fields.
+func (g Grant) allows(r RequestUse, by access.Caller, at time.Time) error {
+	if err := by.Own(g.Consumer); err != nil {
+		return err
+	}
+	if g.Dataset != r.Dataset {
+		return ErrGrantMismatch
+	}
+	if err := g.live(at); err != nil {
+		return err
+	}
+	if !subset([]string{r.Purpose}, g.Terms.Purposes) {
+		return ErrPurposeOutside
+	}
+	if !subset(r.Fields, g.Terms.Fields) {
+		return ErrFieldOutside
+	}
+	return nil
+}
+
+// concerns: the case is open, the subject's, and the agency has a part in it.
+func (m Matter) concerns(subject, agency string) error {
+	if !m.Open {
+		return ErrCaseClosed
+	}
+	if m.Subject != subject {
+		return ErrCaseMismatch
+	}
+	if !slices.Contains(m.Agencies, agency) {
+		return ErrNotInCase
+	}
+	return nil
+}
+
+// Validate implements kernel.Validator.
+func (r DeliverUse) Validate() error {
+	return cmp.Or(CheckIdentifier("use", r.Use), checkCommitment("commitment", r.Commitment))
+}
+
+// Basis is what a delivery rests on, as it stands at the time of delivery.
+type Basis struct {
+	Dataset Dataset
+	Grant   Grant
+	Consent *Consent // nil: the use named none
+}
+
+// Deliver records the provider's delivery, once. What allowed the use must still hold. Guards, in order:
+//
+//	access.other_agency          the caller's agency is not the provider
+//	exchange.already_delivered   it was delivered before
+//	exchange.delivery_late       deliver_until has passed
+//	exchange.dataset_withdrawn   the dataset is not in the directory any more
+//	exchange.grant_withdrawn     the grant was withdrawn
+//	exchange.grant_expired       the grant's period has ended
+//	exchange.consent_revoked     the consent was revoked
+//	exchange.consent_expired     the consent's period has ended
+func (u Use) Deliver(by access.Caller, r DeliverUse, b Basis, at time.Time) (Use, kernel.Change, error) {
+	var none kernel.Change
+	if err := by.Own(u.Provider); err != nil {
+		return u, none, err
+	}
+	if u.Status != Requested {
+		return u, none, ErrAlreadyDelivered
+	}
+	if at.After(u.Until) {
+		return u, none, ErrDeliveryLate
+	}
+	if err := b.Dataset.offered(); err != nil {
+		return u, none, ErrDatasetWithdrawn.On("request.use", "dataset:published")
+	}
+	if err := b.Grant.live(at); err != nil {
+		return u, none, fault.From(err).On("request.use", "grant:live")
+	}
+	if b.Consent != nil {
+		if err := b.Consent.live(at); err != nil {
+			return u, none, fault.From(err).On("request.use", "consent:live")
+		}
+	}
+	u.Status, u.Delivery = Delivered, r.Commitment
+	return u, u.change(EventUseDelivered, u.Consumer), nil
+}
+
+// Validate implements kernel.Validator.
+func (r AcknowledgeUse) Validate() error {
+	return cmp.Or(CheckIdentifier("use", r.Use), checkCommitment("commitment", r.Commitment))
+}
+
+// Acknowledge records that the consumer opened what the provider recorded. Guards, in order:
+//
+//	access.other_agency             the caller's agency is not the consumer
+//	exchange.not_delivered          nothing was delivered
+//	exchange.already_acknowledged   it was acknowledged before
+//	exchange.commitment_mismatch    what was opened is something else
+func (u Use) Acknowledge(by access.Caller, r AcknowledgeUse) (Use, kernel.Change, error) {
+	var none kernel.Change
+	if err := by.Own(u.Consumer); err != nil {
+		return u, none, err
+	}
+	switch u.Status {
+	case Requested:
+		return u, none, ErrNotDelivered
+	case Acknowledged:
+		return u, none, ErrAlreadyAcknowledged
+	}
+	if r.Commitment != u.Delivery {
+		return u, none, ErrCommitmentMismatch
+	}
+	u.Status = Acknowledged
+	return u, u.change(EventUseAcknowledged, u.Provider), nil
+}
+
+// checkCommitment checks that a commitment is there and has the form of one.
+func checkCommitment(field, c string) error {
+	if c == "" {
+		return required(field)
+	}
+	return commitment.Check(field, c)
+}
+
+func (u Use) change(event, tell string) kernel.Change {
+	return kernel.Change{Type: event, ID: u.ID, Subject: u.Subject, Agency: tell, Case: u.Case}
+}
