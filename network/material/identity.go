@@ -4,6 +4,7 @@ import (
 	"crypto/ecdh"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 
@@ -63,7 +64,7 @@ func (m *maker) writeRoots(msp MSP) error {
 	if err := keep(msp.TLSRoot(), m.roots.TLS, publicFile); err != nil {
 		return err
 	}
-	return keep(msp.config(), []byte(nodeOUs), publicFile)
+	return WriteIfChanged(msp.config(), []byte(nodeOUs), publicFile)
 }
 
 // exchange makes the key pair to which bodies for an agency are sealed, and
@@ -95,11 +96,14 @@ func (m *maker) exchange(agency topology.Agency) error {
 	return keep(m.public.ExchangeKey(agency), public, publicFile)
 }
 
+// randomKey makes a file with a random key in hexadecimal.
 func randomKey(file string) error {
 	_, err := kept(file, secretFile, func() ([]byte, error) {
 		key := make([]byte, pseudonymKeyBytes)
-		_, err := rand.Read(key)
-		return key, err
+		if _, err := rand.Read(key); err != nil {
+			return nil, err
+		}
+		return []byte(hex.EncodeToString(key) + "\n"), nil
 	})
 	return err
 }

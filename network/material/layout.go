@@ -91,6 +91,12 @@ func (f OrganisationFolder) Gateway() MemberFolder {
 	return MemberFolder{filepath.Join(f.root, "gateway")}
 }
 
+// IdentityProvider is the folder of the development identity provider, which
+// the first organisation runs.
+func (f OrganisationFolder) IdentityProvider() MemberFolder {
+	return MemberFolder{filepath.Join(f.root, "devidp")}
+}
+
 func (f OrganisationFolder) authority(kind string) (cert, key string) {
 	dir := filepath.Join(f.root, kind)
 	return filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")

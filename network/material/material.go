@@ -18,7 +18,8 @@
 //	  agencies/{agency}/{role}/msp/      an identity whose certificate carries agency and role
 //	  agencies/{agency}/exchange/        private.pem, public.pem (ECDH P-256: PKCS#8 and SPKI)
 //	  chaincode/{binary}/     tls/ and config.json of the chaincode server
-//	  gateway/                tls/, gateway.yaml, pseudonym.key (organisations with a portal)
+//	  gateway/                tls/, gateway.yaml, connectors/, pseudonym.key (organisations with a portal)
+//	  devidp/                 tls/, devidp.yaml (first organisation, development only)
 //
 // Making material is idempotent: a key or certificate that exists is kept, so
 // a manifest with one more agency only adds that agency. Files appear whole or
@@ -44,6 +45,10 @@ const adminName = "network-admin"
 
 // gatewayName is the enrolment name of an organisation's gateway for TLS.
 const gatewayName = "gateway"
+
+// identityProviderName is the enrolment name of the development identity
+// provider for TLS.
+const identityProviderName = "devidp"
 
 // loopback is where the listeners of a native network answer, besides the
 // host name derived from the organisation's domain.
@@ -166,6 +171,12 @@ func (m *maker) servers() error {
 	gateway := TLSEnrolment{Name: gatewayName, Unit: UnitClient, Hosts: append([]string{"gateway." + m.org.Domain}, loopback...)}
 	if err := m.tls(m.folder.Gateway().TLS(), gateway); err != nil {
 		return err
+	}
+	if m.topology.DevIDP && m.org.Index == 0 {
+		provider := TLSEnrolment{Name: identityProviderName, Unit: UnitClient, Hosts: append([]string{identityProviderName + "." + m.org.Domain}, loopback...)}
+		if err := m.tls(m.folder.IdentityProvider().TLS(), provider); err != nil {
+			return err
+		}
 	}
 	if !HasPortal(m.org) {
 		return nil

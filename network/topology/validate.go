@@ -10,11 +10,13 @@ import (
 	"github.com/hyperledger/fabric-admin-sdk/pkg/chaincode"
 	mspproto "github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
 )
 
 // Limits of a manifest.
 const (
-	MaxNameLength   = 32
+	MaxNameLength   = 31
 	MaxDomainLength = 100
 	MaxAgencies     = 200
 	MaxMessages     = 10_000
@@ -32,7 +34,6 @@ const (
 var (
 	nameRule    = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 	wordRule    = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
-	mspRule     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
 	domainRule  = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)
 	versionRule = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 	roles       = []string{RoleAgency, RoleAdmin, RolePortal, RoleAuditor}
@@ -103,7 +104,7 @@ func (t *Topology) validateOrganisations(c *checker) {
 	for i, org := range t.Organisations {
 		field := fmt.Sprintf("organisations[%d]", i)
 		c.name(field+".name", org.Name, wordRule, MaxNameLength)
-		c.name(field+".msp", org.MSP, mspRule, MaxNameLength)
+		c.require(org.MSP == mspID(org.Name), field+".msp", "must be %q for the organisation %s, is %q", mspID(org.Name), org.Name, org.MSP)
 		c.name(field+".domain", org.Domain, domainRule, MaxDomainLength)
 		c.unique(field+".name", org.Name, names)
 		c.unique(field+".msp", org.MSP, msps)
@@ -119,6 +120,10 @@ func (t *Topology) validateOrganisations(c *checker) {
 	c.require(orderers > 0, "organisations", "no organisation runs an orderer: give one at least orderers: 1")
 	c.require(endorsers > 0, "organisations", "no organisation endorses writes: give one at least endorses: true")
 }
+
+// mspID is the MSP id that chaincodes and gateways derive from an organisation's
+// name: an agency's id then tells whose certificates may speak for it.
+func mspID(name string) string { return access.MSPOf(name + ".") }
 
 func validateAgencies(c *checker, field string, org Organisation) {
 	c.within(field+".agencies", len(org.Agencies), 0, MaxAgencies)

@@ -1,0 +1,44 @@
+package process
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Fields of /proc/<pid>/stat behind the command name, as proc(5) numbers them
+// from 3 on.
+const (
+	stateField     = 3 - 3
+	startTimeField = 22 - 3
+)
+
+// birth identifies a running process for as long as it lives: its start in
+// ticks since boot, and which boot that was. A process that has ended but was
+// not collected is not running.
+func birth(pid int) (string, error) {
+	if pid <= 0 {
+		return "", errors.New("no pid")
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", err
+	}
+	// The command name stands in brackets and may itself hold brackets and
+	// blanks: what follows the last one is safe to split.
+	end := bytes.LastIndexByte(text, ')')
+	fields := strings.Fields(string(text[end+1:]))
+	if end < 0 || len(fields) <= startTimeField {
+		return "", fmt.Errorf("/proc/%d/stat has an unknown form", pid)
+	}
+	if fields[stateField] == "Z" || fields[stateField] == "X" {
+		return "", fmt.Errorf("process %d has ended", pid)
+	}
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(boot)) + "/" + fields[startTimeField], nil
+}
