@@ -103,11 +103,8 @@ func built(dir, version string) bool {
 		if err != nil {
 			return false
 		}
-		same := false
-		for _, dep := range info.Deps {
-			same = same || dep.Path == fabricModule && dep.Version == version
-		}
-		if !same {
+		// The commands are Fabric's own, so Fabric is their main module.
+		if info.Main.Path != fabricModule || info.Main.Version != version {
 			return false
 		}
 	}

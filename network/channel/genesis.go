@@ -1,7 +1,9 @@
 package channel
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/hyperledger/fabric-config/configtx/membership"
 	"github.com/hyperledger/fabric-config/configtx/orderer"
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/hutong-gov/hutong/network/material"
 	"github.com/hutong-gov/hutong/network/topology"
@@ -101,10 +104,51 @@ func Genesis(t *topology.Topology, l material.Layout) (*common.Block, error) {
 		}
 	}
 	block, err := configtx.NewApplicationChannelGenesisBlock(config, t.Channel)
+	if err == nil {
+		err = setAnchors(block, config.Application.Organizations)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("channel: %w", err)
 	}
 	return block, nil
+}
+
+// setAnchors puts the organisations' anchor peers into a first block. The
+// library leaves them out of first blocks (they used to come by a later
+// update), and without them peers of different organisations never meet.
+func setAnchors(block *common.Block, organisations []configtx.Organization) error {
+	var (
+		envelope common.Envelope
+		payload  common.Payload
+		content  common.ConfigEnvelope
+	)
+	err := errors.Join(
+		proto.Unmarshal(block.GetData().GetData()[0], &envelope),
+		proto.Unmarshal(envelope.GetPayload(), &payload),
+		proto.Unmarshal(payload.GetData(), &content),
+	)
+	if err != nil {
+		return err
+	}
+	tx := configtx.New(content.GetConfig())
+	for _, org := range organisations {
+		if err := tx.Application().SetOrganization(org); err != nil {
+			return err
+		}
+	}
+	content.Config = tx.UpdatedConfig()
+	if payload.Data, err = proto.Marshal(&content); err != nil {
+		return err
+	}
+	if envelope.Payload, err = proto.Marshal(&payload); err != nil {
+		return err
+	}
+	if block.Data.Data[0], err = proto.Marshal(&envelope); err != nil {
+		return err
+	}
+	hash := sha256.Sum256(block.GetData().GetData()[0])
+	block.Header.DataHash = hash[:]
+	return nil
 }
 
 func applicationOrganisation(t *topology.Topology, org topology.Organisation, msp configtx.MSP) configtx.Organization {

@@ -78,21 +78,12 @@ func server(t *topology.Topology, l material.Layout, org topology.Organisation, 
 	if err != nil {
 		return process.Spec{}, err
 	}
+	client := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2"}}
 	path := filepath.Join(binaries, binary)
 	return process.Spec{
 		Name: org.ChaincodeProcess(binary), Kind: KindChaincode, Tier: node.TierChaincode,
 		Path: path, Args: []string{"--config", file}, Dir: folder.Dir(), Configs: []process.Config{{Path: file, Content: append(text, '\n')}},
 		Env: node.Environment(serverMemory), Ports: ports, Version: process.BinaryVersion(path),
-		Ready: func(ctx context.Context) error {
-			for _, port := range ports {
-				dialer := tls.Dialer{Config: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2"}}}
-				conn, err := dialer.DialContext(ctx, "tcp", topology.Address(port.Number))
-				if err != nil {
-					return fmt.Errorf("%s: %w", port.Purpose, err)
-				}
-				conn.Close()
-			}
-			return nil
-		},
+		Ready: func(ctx context.Context) error { return process.Handshake(ctx, client, ports...) },
 	}, nil
 }

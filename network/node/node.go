@@ -167,7 +167,7 @@ func (f *Fabric) Orderers() ([]process.Spec, error) {
 			Ports: []process.Port{
 				{Number: o.Port, Purpose: "service"}, {Number: o.Admin, Purpose: "administration"}, {Number: o.Operations, Purpose: "operations"},
 			},
-			Ready: operations.Healthy,
+			Ready: operations.Serving(o.Port, o.Admin),
 		})
 	}
 	return specs, nil
@@ -190,7 +190,7 @@ func (f *Fabric) Peers() ([]process.Spec, error) {
 			Ports: []process.Port{
 				{Number: p.Port, Purpose: "service"}, {Number: p.ChaincodeListenerPort, Purpose: "chaincode listener"}, {Number: p.Operations, Purpose: "operations"},
 			},
-			Ready: operations.Healthy,
+			Ready: operations.Serving(p.Port),
 		})
 	}
 	return specs, nil

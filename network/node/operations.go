@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/hutong-gov/hutong/network/material"
+	"github.com/hutong-gov/hutong/network/process"
 	"github.com/hutong-gov/hutong/network/topology"
 )
 
@@ -25,6 +26,7 @@ const maxAnswer = 8 << 20
 // Health and version are for everybody; metrics want the administrator's TLS
 // certificate.
 type Operations struct {
+	config *tls.Config
 	client *http.Client
 	base   string
 }
@@ -37,7 +39,7 @@ func NewOperations(admin material.TLS, port int) (*Operations, error) {
 		return nil, err
 	}
 	transport := &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}
-	return &Operations{client: &http.Client{Transport: transport}, base: "https://" + topology.Address(port)}, nil
+	return &Operations{config: config, client: &http.Client{Transport: transport}, base: "https://" + topology.Address(port)}, nil
 }
 
 // ClientTLS is the configuration of a client that shows a TLS certificate and
@@ -91,6 +93,24 @@ func (o *Operations) get(ctx context.Context, path string) ([]byte, error) {
 func (o *Operations) Healthy(ctx context.Context) error {
 	_, err := o.get(ctx, "/healthz")
 	return err
+}
+
+// Serving is a probe: the node is healthy, and listens at its other ports,
+// which nodes open after the operations listener.
+func (o *Operations) Serving(ports ...int) func(context.Context) error {
+	config := o.config.Clone()
+	config.NextProtos = []string{"h2"}
+	return func(ctx context.Context) error {
+		if err := o.Healthy(ctx); err != nil {
+			return err
+		}
+		for _, port := range ports {
+			if err := process.Handshake(ctx, config, process.Port{Number: port, Purpose: "listener"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // Version is the node's release as its binary states it.

@@ -48,8 +48,8 @@ type Spec struct {
 	Dir     string
 	Version string
 	Ports   []Port
-	// Ready asks the process whether it does its work, once it listens at
-	// all of its ports; nil means that listening is enough.
+	// Ready asks the process whether it does its work; nil means that
+	// running is enough.
 	Ready func(ctx context.Context) error
 	// Configs are the files the process reads at its start. When one of them
 	// or the binary is not what the running process was started with, Begin

@@ -2,11 +2,11 @@ package process
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -127,23 +127,29 @@ func (t *Table) await(ctx context.Context, spec Spec) error {
 	}
 }
 
-// Probe asks a process whether it is ready: it listens at all of its ports and
-// passes its own check.
+// Probe asks a process whether it is ready.
 func (s Spec) Probe(ctx context.Context) error {
+	if s.Ready == nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	var dialer net.Dialer
-	for _, port := range s.Ports {
+	return s.Ready(ctx)
+}
+
+// Handshake makes sure that somebody who can prove to be meant speaks TLS at
+// each port. A bare connection would prove less, and leave a line of error in
+// the log of the process each time.
+func Handshake(ctx context.Context, config *tls.Config, ports ...Port) error {
+	dialer := tls.Dialer{Config: config}
+	for _, port := range ports {
 		conn, err := dialer.DialContext(ctx, "tcp", topology.Address(port.Number))
 		if err != nil {
 			return fmt.Errorf("%s: %w", port.Purpose, err)
 		}
 		conn.Close()
 	}
-	if s.Ready == nil {
-		return nil
-	}
-	return s.Ready(ctx)
+	return nil
 }
 
 // Stop ends processes, those of one tier together and the highest tier first,

@@ -2,6 +2,7 @@ package process
 
 import (
 	"debug/buildinfo"
+	"strings"
 )
 
 // revisionLength is how much of a commit's name is shown.
@@ -30,7 +31,7 @@ func BinaryVersion(path string) string {
 		}
 	}
 	if revision == "" {
-		return version
+		return strings.Trim(version, "()")
 	}
 	return revision[:min(revisionLength, len(revision))] + modified
 }
