@@ -1,0 +1,144 @@
+// Command bench measures three ways into one network against each other and prints a table, a JSON file and a line
+// `ratio NAME VALUE` for each comparison:
+//
+//	direct     fabric-gateway client, bare chaincode, one small create a transaction
+//	chaincode  fabric-gateway client, our certificate:Issue, one a transaction
+//	rest       POST /v1/certificates at a gateway
+//
+// All three enter through the same organisation's peer, under the same endorsement policy, and wait for the commit. They
+// run in turn, each for the same time, round after round; a ratio is taken inside a round and the median reported.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hutong-gov/hutong/network"
+	"github.com/hutong-gov/hutong/test/bench"
+)
+
+// settings are the command's flags.
+type settings struct {
+	state, out string
+	basePort   int
+	clients    []int
+	duration   time.Duration
+	rounds     int
+	keep       bool
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	s, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		err = run(ctx, s)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (settings, error) {
+	var s settings
+	var clients string
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.StringVar(&s.state, "state", "", "state folder of the network the measurement makes (default: a temporary one)")
+	flags.StringVar(&s.out, "out", filepath.Join("test", "bench", "results", "bench.json"), "file for the JSON report")
+	flags.IntVar(&s.basePort, "base-port", 27000, "first port of the network the measurement makes")
+	flags.StringVar(&clients, "clients", "1,32,128,256", "numbers of concurrent clients")
+	flags.DurationVar(&s.duration, "duration", 10*time.Second, "how long each run lasts")
+	flags.IntVar(&s.rounds, "rounds", 3, "how often each run is repeated")
+	flags.BoolVar(&s.keep, "keep", false, "leave the network running")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	for _, text := range strings.Split(clients, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 4096 {
+			return s, fmt.Errorf("--clients: %q is not a number between 1 and 4096", text)
+		}
+		s.clients = append(s.clients, n)
+	}
+	if s.rounds < 1 || s.duration <= 0 {
+		return s, errors.New("--rounds and --duration must be positive")
+	}
+	return s, nil
+}
+
+func run(ctx context.Context, s settings) (err error) {
+	temporary := s.state == ""
+	if temporary {
+		if s.state, err = os.MkdirTemp("", "hutong-bench-*"); err != nil {
+			return err
+		}
+	}
+	fmt.Println("starting a network with the bare chaincode beside ours …")
+	world, err := bench.Start(ctx, network.Options{State: s.state, BasePort: s.basePort})
+	if world != nil && !s.keep {
+		defer func() { err = errors.Join(err, world.Stop(context.WithoutCancel(ctx), temporary)) }()
+	}
+	if err != nil {
+		return err
+	}
+	targets, err := world.Targets(ctx)
+	if err != nil {
+		return err
+	}
+	report := bench.Report{
+		Started: time.Now().UTC().Truncate(time.Second), Fabric: world.FabricVersion(),
+		Machine: fmt.Sprintf("%d processors, %s/%s, %s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version()),
+	}
+	for _, clients := range s.clients {
+		for _, t := range targets { // connections, caches, sessions
+			bench.Run(ctx, t, clients, time.Second)
+		}
+		for round := range s.rounds {
+			for i := range targets {
+				t := targets[(i+round)%len(targets)] // no target is always the first
+				sample, err := world.Measure(ctx, t, clients, s.duration)
+				if err != nil {
+					return err
+				}
+				sample.Round = round
+				report.Samples = append(report.Samples, sample)
+				fmt.Printf("%4d clients  round %d  %-10s %8.1f ops/s  p50 %s\n", clients, round+1, t.Name, sample.Rate(), sample.P50.Round(time.Millisecond/10))
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+			}
+		}
+	}
+	for _, clients := range s.clients {
+		suffix := ""
+		if clients != bench.HeadlineClients {
+			suffix = fmt.Sprintf("_at_%d", clients)
+		}
+		report.Compare("chaincode_vs_direct"+suffix, fmt.Sprintf("throughput at %d clients", clients), bench.Chaincode, bench.Baseline, clients, bench.RateRatio)
+		report.Compare("rest_vs_direct"+suffix, fmt.Sprintf("throughput at %d clients", clients), bench.REST, bench.Baseline, clients, bench.RateRatio)
+	}
+	report.Compare("rest_added_p50_ms", "median at one client, REST less direct, in milliseconds", bench.REST, bench.Baseline, 1, bench.AddedP50)
+	fmt.Println()
+	if err := report.Print(os.Stdout); err != nil {
+		return err
+	}
+	if err := report.Save(s.out); err != nil {
+		return err
+	}
+	fmt.Printf("\nfull report: %s\n", s.out)
+	return nil
+}

@@ -1,0 +1,239 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hutong-gov/hutong/chaincode/certificate"
+	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/network"
+	"github.com/hutong-gov/hutong/network/process"
+	"github.com/hutong-gov/hutong/network/topology"
+)
+
+// Targets.
+const (
+	Baseline  = "direct"
+	Chaincode = "chaincode"
+	REST      = "rest"
+)
+
+// HeadlineClients is the number of clients whose ratios carry no suffix.
+const HeadlineClients = 128
+
+// Who measures: everything enters through the peer of this agency's organisation.
+const (
+	organisation = "market"
+	agency       = "regulation"
+	issuer       = organisation + "." + agency
+	officer      = "officer." + agency
+	typeCode     = "bench-licence"
+)
+
+// World is the network a measurement is made on: the default one with the bare chaincode beside ours.
+type World struct {
+	network *network.Network
+	direct  *Direct
+	run     string // makes ids of this run its own
+}
+
+// Start brings the network up and accredits the issuer.
+func Start(ctx context.Context, options network.Options) (*World, error) {
+	t := network.DefaultTopology()
+	ours := t.Chaincodes[0]
+	t.Chaincodes = append(t.Chaincodes, topology.Chaincode{Name: "baseline", Version: ours.Version, Policy: ours.Policy, Binary: "baseline"})
+	if options.BasePort != 0 {
+		t.BasePort = options.BasePort
+	}
+	options.Topology = t
+	n, err := network.Up(ctx, options)
+	if err != nil {
+		return &World{network: n}, err
+	}
+	w := &World{network: n, run: strings.ToLower(rand.Text()[:10])}
+	if w.direct, err = w.dial("agency"); err != nil {
+		return w, err
+	}
+	return w, w.accredit(ctx)
+}
+
+// Stop ends the network.
+func (w *World) Stop(ctx context.Context, purge bool) error {
+	if w.direct != nil {
+		w.direct.Close()
+	}
+	if w.network == nil {
+		return nil
+	}
+	return w.network.Down(ctx, purge)
+}
+
+func (w *World) dial(role string) (*Direct, error) {
+	endpoint, err := w.network.Endpoint(organisation)
+	if err != nil {
+		return nil, err
+	}
+	root, err := w.network.TLSRoot(organisation)
+	if err != nil {
+		return nil, err
+	}
+	msp, err := w.network.Identity(organisation, agency, role)
+	if err != nil {
+		return nil, err
+	}
+	org, _ := w.network.Topology.Organisation(organisation)
+	return Dial(Peer{Endpoint: endpoint, TLSRoot: root}, w.network.Topology.Channel, org.MSP, msp.Dir())
+}
+
+// accredit publishes a certificate type and lets the agency issue it.
+func (w *World) accredit(ctx context.Context) error {
+	admin, err := w.dial("admin")
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	if _, err := admin.Write(ctx, certificate.Name, certificate.TypePublish, "bench-type", certificate.PublishType{
+		Code: typeCode, Name: exchange.Text{Zh: "测试证", En: "Benchmark licence"},
+		Fields: []exchange.FieldSpec{{Name: "number", Title: exchange.Text{Zh: "编号", En: "Number"}, Type: "string"}},
+	}); err != nil {
+		return fmt.Errorf("publish the type: %w", err)
+	}
+	_, err = admin.Write(ctx, certificate.Name, certificate.AccreditationGrant, "bench-accreditation", certificate.GrantAccreditation{
+		Type: typeCode, Agency: issuer, From: day(-1), Until: day(365),
+	})
+	if err != nil {
+		return fmt.Errorf("accredit the agency: %w", err)
+	}
+	return nil
+}
+
+// day is midnight some days from today, UTC.
+func day(offset int) time.Time {
+	return time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, offset)
+}
+
+// request is the certificate that operation n issues: as small as one can be.
+func (w *World) request(n uint64) certificate.Issue {
+	return certificate.Issue{
+		Type: typeCode, Subject: "s" + strings.Repeat("0", 25), From: day(0),
+		Commitment: fmt.Sprintf("%064x", n),
+	}
+}
+
+func (w *World) key(target string, n uint64) string { return fmt.Sprintf("%s-%s-%d", w.run, target, n) }
+
+// Targets are the three ways.
+func (w *World) Targets(ctx context.Context) ([]Target, error) {
+	door, err := w.door(ctx)
+	if err != nil {
+		return nil, err
+	}
+	value := []byte(strings.Repeat("v", 200))
+	return []Target{
+		{Name: Baseline, Doc: "fabric-gateway client, bare chaincode", Do: func(ctx context.Context, n uint64) error {
+			_, err := w.direct.Transact(ctx, "baseline", "Create", []byte(w.key(Baseline, n)), value)
+			return err
+		}},
+		{Name: Chaincode, Doc: "fabric-gateway client, certificate:Issue", Do: func(ctx context.Context, n uint64) error {
+			_, err := w.direct.Write(ctx, certificate.Name, certificate.CertificateIssue, w.key(Chaincode, n), w.request(n))
+			return err
+		}},
+		{Name: REST, Doc: "POST /v1/certificates", Do: func(ctx context.Context, n uint64) error {
+			_, err := client.Do[map[string]any](ctx, door, "POST", "/v1/certificates", w.request(n), client.Key(w.key(REST, n)))
+			return err
+		}},
+	}, nil
+}
+
+// door is a client of the organisation's gateway, signed in as an officer.
+func (w *World) door(ctx context.Context) (*client.Client, error) {
+	roots, err := w.roots(organisation)
+	if err != nil {
+		return nil, err
+	}
+	first := w.network.Topology.Organisations[0].Name // runs the development identity provider
+	issuerRoots, err := w.roots(first)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := client.SignIn(ctx, w.network.Topology.IdentityProviderURL(), issuerRoots, officer)
+	if err != nil {
+		return nil, fmt.Errorf("sign in: %w", err)
+	}
+	url, err := w.network.GatewayURL(organisation)
+	if err != nil {
+		return nil, err
+	}
+	return client.New(url, roots, tokens)
+}
+
+// Measure runs a target and adds the CPU time that each component took.
+func (w *World) Measure(ctx context.Context, target Target, clients int, duration time.Duration) (Sample, error) {
+	before, err := w.cpu()
+	if err != nil {
+		return Sample{}, err
+	}
+	sample := Run(ctx, target, clients, duration)
+	after, err := w.cpu()
+	if err != nil {
+		return Sample{}, err
+	}
+	sample.CPU = map[string]float64{}
+	for component, spent := range after {
+		sample.CPU[component] = (spent - before[component]).Seconds()
+	}
+	return sample, nil
+}
+
+// cpu is the processor time so far, by kind of process, this one as "client".
+func (w *World) cpu() (map[string]time.Duration, error) {
+	records, err := w.network.Records()
+	if err != nil {
+		return nil, err
+	}
+	mine, err := process.CPU(os.Getpid())
+	if err != nil {
+		return nil, err
+	}
+	spent := map[string]time.Duration{"client": mine}
+	for _, r := range records {
+		used, err := process.CPU(r.PID)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Name, err)
+		}
+		spent[r.Kind] += used
+	}
+	return spent, nil
+}
+
+// FabricVersion is what the peer says it is.
+func (w *World) FabricVersion() string {
+	records, err := w.network.Records()
+	if err != nil {
+		return ""
+	}
+	for _, r := range records {
+		if r.Kind == "peer" {
+			return r.Version
+		}
+	}
+	return ""
+}
+
+func (w *World) roots(organisation string) (*x509.CertPool, error) {
+	file, err := w.network.TLSRoot(organisation)
+	if err != nil {
+		return nil, err
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return client.Roots(pem)
+}
