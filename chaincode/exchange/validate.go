@@ -215,7 +215,11 @@ func checkKey(field string, key signed.Key) error {
 		return required(field)
 	}
 	_, err := key.Public()
-	return under(field, err)
+	if err == nil {
+		return nil
+	}
+	f := fault.From(err)
+	return f.On(field+strings.TrimPrefix(f.Field, "key"), f.Rule)
 }
 
 func oneOf(field, value string, allowed []string) error {

@@ -1,0 +1,142 @@
+package exchange_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
+)
+
+func TestRequestGrant(t *testing.T) {
+	type world struct {
+		by      access.Caller
+		dataset exchange.Dataset
+		request exchange.RequestGrant
+		at      time.Time
+	}
+	fresh := func() *world {
+		return &world{asTax, premises(), exchange.RequestGrant{Dataset: housing + "/premises", Terms: terms(), Basis: "Tax Law 12"}, now}
+	}
+	run := func(w *world) error {
+		require.NoError(t, w.request.Validate())
+		g, event, err := w.request.Request(grantID, w.by, w.dataset, w.at)
+		if err == nil {
+			require.Equal(t, requested(), g)
+			require.Equal(t, kernel.Change{Type: exchange.EventGrantRequested, ID: grantID, Agency: housing}, event)
+		}
+		return err
+	}
+	checkGuards(t, exchange.GrantRequest, fresh, run, []guard[world]{
+		{"dataset withdrawn", func(w *world) { w.dataset.Status = exchange.Withdrawn }, "exchange.dataset_withdrawn"},
+		{"own dataset", func(w *world) { w.by = asHouse }, "exchange.own_dataset"},
+		{"field unknown", func(w *world) { w.request.Terms.Fields = []string{"area", "rent"} }, "exchange.field_unknown"},
+		{"period over", func(w *world) { w.at = terms().ValidUntil }, "exchange.period_over"},
+	})
+}
+
+func TestGrantAccess(t *testing.T) {
+	type world struct {
+		by      access.Caller
+		grant   exchange.Grant
+		dataset exchange.Dataset
+		request exchange.GrantAccess
+		at      time.Time
+	}
+	fresh := func() *world {
+		return &world{asHouse, requested(), premises(), exchange.GrantAccess{Grant: grantID, Terms: terms()}, now}
+	}
+	run := func(w *world) error {
+		require.NoError(t, w.request.Validate())
+		g, event, err := w.grant.Grant(w.by, w.request, w.dataset, w.at)
+		if err == nil {
+			require.Equal(t, exchange.Granted, g.Status)
+			require.Equal(t, w.request.Terms, *g.Terms)
+			require.Equal(t, kernel.Change{Type: exchange.EventGrantGranted, ID: grantID, Agency: tax}, event)
+		}
+		return err
+	}
+	checkGuards(t, exchange.GrantGrant, fresh, run, []guard[world]{
+		{"consumer grants itself", func(w *world) { w.by = asTax }, "access.other_agency"},
+		{"third agency grants", func(w *world) { w.by = asPolice }, "access.other_agency"},
+		{"granted before", func(w *world) { w.grant = granted() }, "exchange.grant_decided"},
+		{"denied before", func(w *world) { w.grant.Status = exchange.Denied }, "exchange.grant_decided"},
+		{"dataset withdrawn", func(w *world) { w.dataset.Status = exchange.Withdrawn }, "exchange.dataset_withdrawn"},
+		{"purpose not wanted", func(w *world) { w.request.Terms.Purposes = []string{"research"} }, "exchange.terms_exceed_request"},
+		{"field not wanted", func(w *world) { w.request.Terms.Fields = []string{"area", "owner"} }, "exchange.terms_exceed_request"},
+		{"begins earlier", func(w *world) { w.grant.Wanted.ValidFrom = now }, "exchange.terms_exceed_request"},
+		{"ends later", func(w *world) { w.grant.Wanted.ValidUntil = now.Add(day) }, "exchange.terms_exceed_request"},
+		{"drops what was asked", func(w *world) { w.request.Terms.ConsentRequired = false }, "exchange.consent_dropped"},
+		{"period over", func(w *world) { w.at = terms().ValidUntil }, "exchange.period_over"},
+	})
+
+	for name, change := range map[string]func(*exchange.Dataset){
+		"restricted":       func(d *exchange.Dataset) { d.Classification = exchange.Restricted },
+		"consent_required": func(d *exchange.Dataset) { d.ConsentRequired = true },
+	} {
+		t.Run("consent of a dataset "+name, func(t *testing.T) {
+			w := fresh()
+			w.grant.Wanted.ConsentRequired, w.request.Terms.ConsentRequired = false, false
+			require.NoError(t, run(w), "asked for by nobody")
+			change(&w.dataset)
+			require.Equal(t, "exchange.consent_dropped", reason(run(w)))
+			w.request.Terms.ConsentRequired = true
+			require.NoError(t, run(w), "terms may add it")
+		})
+	}
+	t.Run("narrower terms", func(t *testing.T) {
+		w := fresh()
+		w.request.Terms = exchange.Terms{Purposes: []string{"tax.check"}, Fields: []string{"area"}, ValidFrom: now, ValidUntil: now.Add(day), ConsentRequired: true}
+		require.NoError(t, run(w))
+	})
+}
+
+func TestDenyAccess(t *testing.T) {
+	type world struct {
+		by    access.Caller
+		grant exchange.Grant
+	}
+	request := exchange.DenyAccess{Grant: grantID, Reason: "not_needed"}
+	require.NoError(t, request.Validate())
+	run := func(w *world) error {
+		g, event, err := w.grant.Deny(w.by, request)
+		if err == nil {
+			require.Equal(t, exchange.Denied, g.Status)
+			require.Equal(t, "not_needed", g.Reason)
+			require.Equal(t, kernel.Change{Type: exchange.EventGrantDenied, ID: grantID, Agency: tax}, event)
+		}
+		return err
+	}
+	checkGuards(t, exchange.GrantDeny, func() *world { return &world{asHouse, requested()} }, run, []guard[world]{
+		{"not the provider", func(w *world) { w.by = asTax }, "access.other_agency"},
+		{"granted before", func(w *world) { w.grant = granted() }, "exchange.grant_decided"},
+		{"denied before", func(w *world) { w.grant.Status = exchange.Denied }, "exchange.grant_decided"},
+	})
+}
+
+func TestWithdrawGrant(t *testing.T) {
+	type world struct {
+		by    access.Caller
+		grant exchange.Grant
+	}
+	request := exchange.WithdrawGrant{Grant: grantID, Reason: "misuse"}
+	require.NoError(t, request.Validate())
+	run := func(w *world) error {
+		g, event, err := w.grant.Withdraw(w.by, request)
+		if err == nil {
+			require.Equal(t, exchange.Withdrawn, g.Status)
+			require.Equal(t, "misuse", g.Reason)
+			require.Equal(t, kernel.Change{Type: exchange.EventGrantWithdrawn, ID: grantID, Agency: tax}, event)
+		}
+		return err
+	}
+	checkGuards(t, exchange.GrantWithdraw, func() *world { return &world{asHouse, granted()} }, run, []guard[world]{
+		{"not the provider", func(w *world) { w.by = asTax }, "access.other_agency"},
+		{"not decided", func(w *world) { w.grant.Status = exchange.Requested }, "exchange.grant_pending"},
+		{"denied", func(w *world) { w.grant.Status = exchange.Denied }, "exchange.grant_denied"},
+		{"withdrawn before", func(w *world) { w.grant.Status = exchange.Withdrawn }, "exchange.grant_withdrawn"},
+	})
+}
