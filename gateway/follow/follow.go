@@ -1,0 +1,310 @@
+package follow
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hutong-gov/hutong/network/block"
+)
+
+// Tip is the last block of a ledger.
+type Tip struct {
+	Number uint64
+	Hash   []byte
+}
+
+// Source gives blocks; the ledger package is one.
+type Source interface {
+	// Blocks yields blocks in order; the last element may be an error. It ends when ctx does.
+	Blocks(ctx context.Context, from, to uint64) iter.Seq2[*common.Block, error]
+	Tip(ctx context.Context) (Tip, error)
+}
+
+// Projection takes blocks in order.
+type Projection interface {
+	// Checkpoint is the last block applied; ok is false if there is none.
+	Checkpoint(ctx context.Context) (at Tip, ok bool, err error)
+	// HashAt is the hash of an earlier block that was applied.
+	HashAt(ctx context.Context, number uint64) (hash []byte, ok bool, err error)
+	// Apply folds blocks, all or none, and moves the checkpoint. An error that wraps ErrUnfoldable is final.
+	Apply(ctx context.Context, blocks []block.Block) error
+}
+
+// ErrOtherLedger says that the peer's ledger is not the one that was followed before.
+var ErrOtherLedger = errors.New("the projection belongs to another ledger")
+
+// ErrUnfoldable says that a block cannot be applied, now or later.
+var ErrUnfoldable = errors.New("a block cannot be applied")
+
+// errGap says that a stream skipped or repeated a block. The stream is taken up anew at the checkpoint.
+var errGap = errors.New("the peer's block stream has a gap")
+
+// Pauses between attempts to take up a lost stream.
+const (
+	firstPause   = 100 * time.Millisecond
+	longestPause = 5 * time.Second
+)
+
+// tipTimeout bounds the question for the tip when a stream is taken up.
+const tipTimeout = 5 * time.Second
+
+// queueLength is how many blocks may wait for the projection before the stream has to wait too.
+const queueLength = 256
+
+// Follower follows one peer's blocks.
+type Follower struct {
+	source     Source
+	commits    *Commits
+	projection Projection
+	batch      int // blocks applied together at most
+	log        *slog.Logger
+	metrics    *metrics
+
+	mu     sync.Mutex
+	status Status
+}
+
+// Status is how a follower stands.
+type Status struct {
+	Streaming bool   // a stream is open
+	Known     uint64 // the last block known to be on the ledger
+	Received  uint64 // the last block the stream gave
+	Applied   uint64 // the last block in the projection
+	Err       string // why the last stream ended, while none is open
+}
+
+// New makes a follower. batch is how many waiting blocks are applied together at most.
+func New(source Source, commits *Commits, projection Projection, batch int, log *slog.Logger, registry prometheus.Registerer) (*Follower, error) {
+	f := &Follower{source: source, commits: commits, projection: projection, batch: max(batch, 1), log: log}
+	m, err := newMetrics(registry, f)
+	if err != nil {
+		return nil, fmt.Errorf("follow: %w", err)
+	}
+	f.metrics = m
+	return f, nil
+}
+
+// Status says how the follower stands.
+func (f *Follower) Status() Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status
+}
+
+func (f *Follower) update(change func(*Status)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(&f.status)
+}
+
+// Run follows until ctx ends, and then returns nil. It takes up a lost stream again. It returns ErrOtherLedger or
+// ErrUnfoldable where going on would be wrong.
+func (f *Follower) Run(ctx context.Context) error {
+	defer f.commits.SetLive(false)
+	pauses := backoff.ExponentialBackOff{InitialInterval: firstPause, MaxInterval: longestPause, Multiplier: 2, RandomizationFactor: .5}
+	for {
+		before := f.Status().Received
+		err := f.once(ctx)
+		f.commits.SetLive(false)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, ErrOtherLedger), errors.Is(err, ErrUnfoldable):
+			f.lost(err)
+			return err
+		}
+		if f.Status().Received > before {
+			pauses.Reset() // it worked for a while
+		}
+		pause := pauses.NextBackOff()
+		f.lost(err)
+		f.metrics.reconnects.Inc()
+		f.log.Warn("block stream lost", "error", err, "again_in", pause.Round(time.Millisecond))
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (f *Follower) lost(err error) {
+	f.update(func(s *Status) { s.Streaming, s.Err = false, err.Error() })
+}
+
+// once takes up the stream and follows it until it ends.
+func (f *Follower) once(ctx context.Context) error {
+	at, started, err := f.projection.Checkpoint(ctx)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	asking, cancel := context.WithTimeout(ctx, tipTimeout)
+	tip, err := f.source.Tip(asking)
+	cancel()
+	if err != nil {
+		return fmt.Errorf("height of the ledger: %w", err)
+	}
+	if err := f.same(ctx, at, started, tip); err != nil {
+		return err
+	}
+	f.update(func(s *Status) {
+		s.Streaming, s.Err, s.Applied, s.Received, s.Known = true, "", at.Number, at.Number, max(tip.Number, at.Number)
+	})
+	return f.stream(ctx, at, started, tip)
+}
+
+// same compares what was followed with what the peer has, where both have blocks. A peer that is behind the projection is
+// one that catches up itself; it is waited for.
+func (f *Follower) same(ctx context.Context, at Tip, started bool, tip Tip) error {
+	if !started || tip.Number > at.Number { // the stream starts with the checkpoint's block and is compared there
+		return nil
+	}
+	mine, ok, err := f.projection.HashAt(ctx, tip.Number)
+	if err != nil {
+		return err
+	}
+	if !ok || !bytes.Equal(mine, tip.Hash) {
+		return otherLedger(tip.Number)
+	}
+	return nil
+}
+
+func otherLedger(number uint64) error {
+	return fmt.Errorf("%w: block %d on the peer is not the block %d that was followed before; if the network was made anew, remove the gateway's projection and it is built again; if it was not, do not, and ask who changed the ledger", ErrOtherLedger, number, number)
+}
+
+// stream reads blocks and hands them on: outcomes at once, the rest to the projection through a bounded queue.
+func (f *Follower) stream(ctx context.Context, at Tip, started bool, tip Tip) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	queue := make(chan *common.Block, queueLength)
+	folded := make(chan struct{})
+	go func() {
+		defer close(folded)
+		if err := f.fold(ctx, queue); err != nil {
+			cancel(err)
+		}
+	}()
+	err := f.read(ctx, at, started, tip, queue)
+	close(queue)
+	if err != nil {
+		cancel(err)
+	}
+	<-folded
+	cause := context.Cause(ctx)
+	cancel(nil)
+	return cause
+}
+
+func (f *Follower) read(ctx context.Context, last Tip, started bool, tip Tip, queue chan<- *common.Block) error {
+	caughtUp := func() {
+		if last.Number >= tip.Number {
+			f.commits.SetLive(true)
+		}
+	}
+	if started {
+		caughtUp()
+	}
+	for b, err := range f.source.Blocks(ctx, last.Number, math.MaxUint64) {
+		if err != nil {
+			return err
+		}
+		outcomes, err := block.Outcomes(b)
+		if err != nil {
+			return err
+		}
+		number, hash := b.GetHeader().GetNumber(), block.HeaderHash(b.GetHeader())
+		if started && number == last.Number { // the checkpoint's own block, once
+			if !bytes.Equal(hash, last.Hash) {
+				return otherLedger(number)
+			}
+			continue
+		}
+		if err := next(last, started, b); err != nil {
+			return err
+		}
+		last, started = Tip{number, hash}, true
+		f.commits.Resolve(number, outcomes)
+		caughtUp()
+		f.update(func(s *Status) { s.Received, s.Known = number, max(s.Known, number) })
+		f.metrics.received(outcomes)
+		select {
+		case queue <- b:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return errors.New("the block stream ended")
+}
+
+// next refuses a block that does not follow the last one.
+func next(last Tip, started bool, b *common.Block) error {
+	number := b.GetHeader().GetNumber()
+	want := last.Number + 1
+	if !started {
+		want = 0
+	}
+	if number != want {
+		return fmt.Errorf("%w: block %d came where %d was due", errGap, number, want)
+	}
+	if started && !bytes.Equal(b.GetHeader().GetPreviousHash(), last.Hash) {
+		return otherLedger(last.Number)
+	}
+	return nil
+}
+
+// fold applies what is queued, together where several blocks wait.
+func (f *Follower) fold(ctx context.Context, queue <-chan *common.Block) error {
+	var decoder block.Decoder
+	for b := range queue {
+		var blocks []block.Block
+		for more := true; more; {
+			decoded, err := decoder.Decode(b)
+			if err != nil {
+				return fmt.Errorf("%w: %w", ErrUnfoldable, err)
+			}
+			blocks = append(blocks, decoded)
+			if len(blocks) == f.batch {
+				break
+			}
+			select {
+			case b, more = <-queue:
+			default:
+				more = false
+			}
+		}
+		start := time.Now()
+		if err := f.projection.Apply(ctx, blocks); err != nil {
+			return err
+		}
+		f.metrics.applied(len(blocks), time.Since(start))
+		f.update(func(s *Status) { s.Applied = blocks[len(blocks)-1].Number })
+	}
+	return nil
+}
+
+// Ready says whether the projection is within maxLag blocks of what the peer has.
+func (f *Follower) Ready(ctx context.Context, maxLag int) error {
+	tip, err := f.source.Tip(ctx)
+	if err != nil {
+		return fmt.Errorf("the peer does not answer: %w", err)
+	}
+	s := f.Status()
+	switch {
+	case !s.Streaming:
+		return fmt.Errorf("blocks are not followed: %s", s.Err)
+	case tip.Number > s.Applied && tip.Number-s.Applied > uint64(maxLag):
+		return fmt.Errorf("the projection is %d blocks behind; ready within %d", tip.Number-s.Applied, maxLag)
+	}
+	return nil
+}

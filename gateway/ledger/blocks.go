@@ -1,0 +1,123 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"strconv"
+
+	"github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hutong-gov/hutong/gateway/follow"
+	"github.com/hutong-gov/hutong/network/block"
+)
+
+// The peer's own chaincode for questions about the chain.
+const (
+	chainQueries = "qscc"
+	chainInfo    = "GetChainInfo"
+	chainBlock   = "GetBlockByNumber"
+)
+
+// NoEnd makes a range of blocks go on for ever: as blocks are committed, they come.
+const NoEnd = math.MaxUint64
+
+var _ follow.Source = (*Ledger)(nil)
+
+// Tip is the last block the organisation's own peer has committed.
+func (l *Ledger) Tip(ctx context.Context) (follow.Tip, error) {
+	raw, err := l.evaluate(ctx, l.reader, chainQueries, chainInfo, []byte(l.channel))
+	if err != nil {
+		return follow.Tip{}, err
+	}
+	var info common.BlockchainInfo
+	if err := proto.Unmarshal(raw, &info); err != nil || info.GetHeight() == 0 {
+		return follow.Tip{}, fmt.Errorf("ledger: the peer's answer about the chain cannot be read")
+	}
+	return follow.Tip{Number: info.GetHeight() - 1, Hash: info.GetCurrentBlockHash()}, nil
+}
+
+// Block is one block as the organisation's own peer has it.
+func (l *Ledger) Block(ctx context.Context, number uint64) (*common.Block, error) {
+	raw, err := l.evaluate(ctx, l.reader, chainQueries, chainBlock, []byte(l.channel), []byte(strconv.FormatUint(number, 10)))
+	if err != nil {
+		return nil, err
+	}
+	b := new(common.Block)
+	if err := proto.Unmarshal(raw, b); err != nil {
+		return nil, fmt.Errorf("%w: %w", block.ErrMalformed, err)
+	}
+	return b, nil
+}
+
+// Blocks reads blocks from the organisation's own peer in order, from the first to the last number given; with NoEnd it
+// goes on as blocks are committed. A range that ends early yields an error last.
+func (l *Ledger) Blocks(ctx context.Context, from, to uint64) iter.Seq2[*common.Block, error] {
+	return func(yield func(*common.Block, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		stream, err := l.deliver(ctx, from)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for {
+			b, err := receive(stream)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(b, nil) || b.GetHeader().GetNumber() >= to {
+				return
+			}
+		}
+	}
+}
+
+// deliver opens a block stream. The client library builds the request; the stream is read here, because the library's
+// own reader keeps the reason of a stream's end to itself.
+func (l *Ledger) deliver(ctx context.Context, from uint64) (peer.Deliver_DeliverClient, error) {
+	request, err := l.reader.network.NewBlockEventsRequest(client.WithStartBlock(from))
+	if err != nil {
+		return nil, err
+	}
+	raw, err := request.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	var envelope common.Envelope
+	if err := proto.Unmarshal(raw, &envelope); err != nil {
+		return nil, err
+	}
+	if envelope.Signature, err = l.reader.sign(request.Digest()); err != nil {
+		return nil, err
+	}
+	stream, err := peer.NewDeliverClient(l.pool).Deliver(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := stream.Send(&envelope); err != nil && !errors.Is(err, io.EOF) { // on EOF, receiving tells the reason
+		return nil, err
+	}
+	return stream, nil
+}
+
+func receive(stream peer.Deliver_DeliverClient) (*common.Block, error) {
+	response, err := stream.Recv()
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, errors.New("the peer ended the block stream")
+	case err != nil:
+		return nil, err
+	}
+	if b := response.GetBlock(); b.GetHeader() != nil {
+		return b, nil
+	}
+	return nil, fmt.Errorf("the peer refused the block stream: %s", response.GetStatus())
+}

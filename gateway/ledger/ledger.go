@@ -1,0 +1,167 @@
+// Package ledger is the gateway's only way to Fabric: it signs for the identities of its own organisation, sends to its
+// own peer, and says what became of a write in one of three words.
+//
+//	Submit:  propose ──endorse──▶ order ──▶ wait for the block ──▶ committed
+//	            │         │         │              │                rejected (a fault; nothing written)
+//	            │         │         │              └─ no block ───▶ unknown
+//	            │         │         └─ may have arrived ──────────▶ wait a little, then unknown
+//	            └─────────┴─ nothing sent ────────────────────────▶ UnreachableError
+//
+// A commit is learnt from the gateway's own block stream (package follow), one stream for all writes, not from a call for
+// each; only if the stream is down or late is the peer asked.
+//
+// Invariants: Unknown means that an orderer may have the transaction, never that nobody looked. A write is sent again
+// only when it is certain that nothing of it was written. Every write carries an idempotency key that the contracts
+// enforce, so a caller who repeats a write whose answer was lost gets the first receipt: whatever is killed, an
+// acknowledged write is on the ledger once.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hutong-gov/hutong/chaincode/canonical"
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
+	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/follow"
+)
+
+// Ledger is a connection to the organisation's own peer. Safe for concurrent use.
+type Ledger struct {
+	msp     string
+	channel string
+	allMSPs []string
+	limits  config.Limits
+
+	pool    *pool
+	members map[Signer]*member
+	reader  *member // signs what no particular agency asks: block streams, heights, probes
+	commits *follow.Commits
+	seats   chan struct{} // one for each write under way
+	metrics *metrics
+}
+
+// Open reads the organisation's identities and prepares the connections. The peer need not be there yet. commits is
+// resolved by the gateway's follower.
+func Open(c *config.Config, commits *follow.Commits, registry prometheus.Registerer) (*Ledger, error) {
+	m, err := newMetrics(registry)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	connections, err := dial(c.Peer, c.Limits.PeerConnections, c.Limits.MaxMessageBytes)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	l := &Ledger{
+		msp: c.MSP, channel: c.Channel, allMSPs: c.AllMSPs, limits: c.Limits,
+		pool: connections, members: make(map[Signer]*member, len(c.Identities)),
+		commits: commits, seats: make(chan struct{}, c.Limits.MaxInFlight), metrics: m,
+	}
+	for _, id := range c.Identities {
+		who, err := newMember(c.MSP, id.MSPDir, c.Channel, connections)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("ledger: identity %s as %s: %w", id.Agency, id.Role, err), l.Close())
+		}
+		l.members[Signer{id.Agency, id.Role}] = who
+		if l.reader == nil {
+			l.reader = who
+		}
+	}
+	return l, nil
+}
+
+// Close ends the connections. Requests under way fail.
+func (l *Ledger) Close() error {
+	var failures []error
+	for who := range maps.Values(l.members) {
+		failures = append(failures, who.gateway.Close())
+	}
+	return errors.Join(append(failures, l.pool.Close())...)
+}
+
+// member finds the identity that signs. Fault: gateway.not_served.
+func (l *Ledger) member(as Signer) (*member, error) {
+	who, ok := l.members[as]
+	if !ok {
+		return nil, fault.New(fault.Denied, ReasonNotServed, "this gateway does not hold that identity; ask the gateway of the agency's own organisation").On("agency", "served")
+	}
+	return who, nil
+}
+
+// Submit carries out one command and waits until it is committed. The error is a *fault.Fault where the gateway itself
+// refuses (not_served, busy, a request without canonical form), an *UnreachableError, or the context's; in all of these
+// nothing was written. Otherwise the outcome tells.
+func (l *Ledger) Submit(ctx context.Context, as Signer, chaincode, function string, command kernel.Command) (Outcome, error) {
+	outcomes, err := l.write(ctx, as, chaincode, function, command, 1, readReceipt)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return outcomes[0], nil
+}
+
+// SubmitBatch carries out many commands in one transaction. Outcomes are in the order of the commands; some may be
+// committed and others rejected. If the transaction as a whole is rejected or unknown, so is every command.
+func (l *Ledger) SubmitBatch(ctx context.Context, as Signer, chaincode string, batch kernel.Batch) ([]Outcome, error) {
+	n := len(batch.Commands)
+	return l.write(ctx, as, chaincode, kernel.BatchFunction, batch, n, readOutcomes(n))
+}
+
+// Evaluate asks the organisation's own peer and decodes what it answers; nothing is written. The error is the contract's
+// *fault.Fault, an *UnreachableError, or the context's.
+func (l *Ledger) Evaluate(ctx context.Context, as Signer, chaincode, function string, request, answer any) error {
+	who, err := l.member(as)
+	if err != nil {
+		return err
+	}
+	argument, err := canonical.Marshal(request)
+	if err != nil {
+		return fault.From(err)
+	}
+	raw, err := l.evaluate(ctx, who, chaincode, function, argument)
+	if err != nil {
+		return err
+	}
+	return readAnswer(raw, answer)
+}
+
+func (l *Ledger) evaluate(ctx context.Context, who *member, chaincode, function string, arguments ...[]byte) ([]byte, error) {
+	defer l.metrics.stage(string(Evaluating), time.Now())
+	ctx, cancel := context.WithTimeout(ctx, l.limits.EvaluateTimeout.Std())
+	defer cancel()
+	raw, err := who.network.GetContract(chaincode).EvaluateWithContext(ctx, function,
+		client.WithBytesArguments(arguments...), client.WithEndorsingOrganizations(l.msp))
+	if err != nil {
+		return nil, decodeEvaluate(ctx, err)
+	}
+	return raw, nil
+}
+
+// EndorseEverywhere asks the peers of all organisations to endorse a read of each given chaincode, and so shows that a
+// write could be endorsed: the probe behind readiness. Nothing is ordered.
+func (l *Ledger) EndorseEverywhere(ctx context.Context, chaincodes ...string) error {
+	argument, err := canonical.Marshal(kernel.Nothing{})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.limits.EndorseTimeout.Std())
+	defer cancel()
+	for _, chaincode := range chaincodes {
+		proposal, err := l.reader.network.GetContract(chaincode).NewProposal(kernel.DescribeFunction,
+			client.WithBytesArguments(argument), client.WithEndorsingOrganizations(l.allMSPs...))
+		if err != nil {
+			return err
+		}
+		if _, err := proposal.EndorseWithContext(ctx); err != nil {
+			failed := decodeEndorse(ctx, l.msp, err)
+			return fmt.Errorf("chaincode %s: not every organisation endorses: %w", chaincode, failed.cause())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package ledger
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// buckets suit calls that take a millisecond up to a commit that takes a minute.
+var buckets = []float64{.002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+
+// metrics of the ledger client. Labels are bounded: chaincodes are chosen by the application, states, causes and stages
+// are closed lists.
+type metrics struct {
+	submits  *prometheus.CounterVec   // chaincode, state
+	retries  *prometheus.CounterVec   // chaincode, cause
+	stages   *prometheus.HistogramVec // stage
+	inFlight prometheus.Gauge
+}
+
+// stateUnsent counts, beside the states of an outcome, writes that did not get as far as the ledger.
+const stateUnsent = "unsent"
+
+func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		submits: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hutong_ledger_submits_total", Help: "Writes by chaincode and by what became of them.",
+		}, []string{"chaincode", "state"}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hutong_ledger_retries_total", Help: "Writes sent again, by chaincode and cause.",
+		}, []string{"chaincode", "cause"}),
+		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hutong_ledger_stage_seconds", Help: "Duration of each stage of a request to the ledger.", Buckets: buckets,
+		}, []string{"stage"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "hutong_ledger_writes_in_flight", Help: "Writes under way.",
+		}),
+	}
+	for _, c := range []prometheus.Collector{m.submits, m.retries, m.stages, m.inFlight} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) stage(stage string, since time.Time) {
+	m.stages.WithLabelValues(stage).Observe(time.Since(since).Seconds())
+}

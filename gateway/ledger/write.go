@@ -1,0 +1,294 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/hyperledger/fabric-gateway/pkg/client"
+
+	"github.com/hutong-gov/hutong/chaincode/canonical"
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/gateway/follow"
+)
+
+// Pauses between the tries of a write that lost a race: about a block's time, growing, spread at random so that those
+// who collided do not collide again.
+const (
+	firstPause   = 50 * time.Millisecond
+	longestPause = 1 * time.Second
+	pauseFactor  = 2
+	pauseSpread  = 0.5
+)
+
+// perhapsPatience is how long to look for a transaction of which it is not certain that an orderer has it.
+const perhapsPatience = 5 * time.Second
+
+// lastLook bounds the one call to the peer before an outcome is called unknown. A peer that has the transaction answers
+// at once.
+const lastLook = 2 * time.Second
+
+// seatPatience is how long a write waits for others to finish before the gateway says that it is busy.
+const seatPatience = 5 * time.Second
+
+// write carries out one transaction, trying again while it loses races.
+//
+// size is the number of commands in it, read makes their outcomes of the contract's answer.
+func (l *Ledger) write(ctx context.Context, as Signer, chaincode, function string, content any, size int, read reader) (outcomes []Outcome, err error) {
+	defer func() { l.count(chaincode, outcomes, err) }()
+	who, err := l.member(as)
+	if err != nil {
+		return nil, err
+	}
+	argument, err := canonical.Marshal(content)
+	if err != nil {
+		return nil, fault.From(err)
+	}
+	leave, err := l.seat(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	pauses := backoff.ExponentialBackOff{InitialInterval: firstPause, MaxInterval: longestPause, Multiplier: pauseFactor, RandomizationFactor: pauseSpread}
+	for try := 0; ; try++ {
+		attempt := attempt{ledger: l, who: who, chaincode: chaincode, function: function, argument: argument, size: size, read: read}
+		failed := attempt.run(ctx)
+		again := failed.verdict == raced || failed.verdict == disagreed
+		if again && try < l.limits.MaxRetries && pause(ctx, pauses.NextBackOff()) {
+			l.metrics.retries.WithLabelValues(chaincode, string(failed.verdict)).Inc()
+			continue
+		}
+		if failed.verdict == unsent {
+			return nil, failed.err
+		}
+		return attempt.settle(failed), nil
+	}
+}
+
+// seat takes a place among the writes under way. Fault: gateway.busy.
+func (l *Ledger) seat(ctx context.Context) (leave func(), err error) {
+	leave = func() { <-l.seats; l.metrics.inFlight.Dec() }
+	select {
+	case l.seats <- struct{}{}:
+		l.metrics.inFlight.Inc()
+		return leave, nil
+	default:
+	}
+	timer := time.NewTimer(seatPatience)
+	defer timer.Stop()
+	select {
+	case l.seats <- struct{}{}:
+		l.metrics.inFlight.Inc()
+		return leave, nil
+	case <-timer.C:
+		return nil, fault.New(fault.Limit, ReasonBusy, "too many writes are under way; send the request again later").On("gateway", "max_in_flight")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// pause waits; false if the caller gave up first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (l *Ledger) count(chaincode string, outcomes []Outcome, err error) {
+	if err != nil {
+		l.metrics.submits.WithLabelValues(chaincode, stateUnsent).Inc()
+		return
+	}
+	for _, o := range outcomes {
+		l.metrics.submits.WithLabelValues(chaincode, string(o.State)).Inc()
+	}
+}
+
+// attempt is one transaction on its way.
+type attempt struct {
+	ledger              *Ledger
+	who                 *member
+	chaincode, function string
+	argument            []byte
+	size                int // commands in it
+	read                reader
+
+	tx       string
+	block    uint64
+	outcomes []Outcome // as the contract answered
+}
+
+// run takes the transaction through its stages.
+func (a *attempt) run(ctx context.Context) failure {
+	transaction, failed := a.endorse(ctx)
+	if transaction == nil {
+		return failed
+	}
+	if nothingNew(a.outcomes) {
+		a.locate(ctx)
+		return failure{verdict: done}
+	}
+	commit, stop := a.ledger.commits.Await(a.tx) // before it is sent: its block may be faster than the answer
+	defer stop()
+	patience := a.ledger.limits.CommitTimeout.Std()
+	if failed = a.order(ctx, transaction); failed.verdict == ambiguous {
+		patience = min(patience, perhapsPatience)
+	} else if failed.verdict != done {
+		return failed
+	}
+	found, ok := a.await(ctx, commit, patience)
+	if !ok {
+		return failure{verdict: ambiguous}
+	}
+	a.block = found.Block
+	return decodeCommit(found.Code)
+}
+
+// endorse collects what the policy asks for: the own peer first, then as many others as are needed.
+func (a *attempt) endorse(ctx context.Context) (*client.Transaction, failure) {
+	defer a.ledger.metrics.stage(string(Endorsing), time.Now())
+	proposal, err := a.who.network.GetContract(a.chaincode).NewProposal(a.function, client.WithBytesArguments(a.argument))
+	if err != nil {
+		return nil, failure{verdict: unsent, err: err}
+	}
+	a.tx = proposal.TransactionID()
+	ctx, cancel := context.WithTimeout(ctx, a.ledger.limits.EndorseTimeout.Std())
+	defer cancel()
+	transaction, err := proposal.EndorseWithContext(ctx)
+	if err != nil {
+		return nil, decodeEndorse(ctx, a.ledger.msp, err)
+	}
+	if a.outcomes, err = a.read(transaction.Result()); err != nil {
+		return nil, failure{verdict: refused, fault: fault.From(err)}
+	}
+	return transaction, failure{verdict: done}
+}
+
+// order sends the transaction to the ordering service. A caller who gives up does not interrupt it: half sent is the one
+// state nobody wants.
+func (a *attempt) order(ctx context.Context, transaction *client.Transaction) failure {
+	if ctx.Err() != nil {
+		return failure{verdict: unsent, err: ctx.Err()}
+	}
+	defer a.ledger.metrics.stage(string(Ordering), time.Now())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.ledger.limits.SubmitTimeout.Std())
+	defer cancel()
+	if _, err := transaction.SubmitWithContext(ctx); err != nil {
+		return decodeOrder(ctx, err)
+	}
+	return failure{verdict: done}
+}
+
+// await waits for the transaction's block: from the stream, and from the peer if the stream is not live. false: not known.
+func (a *attempt) await(ctx context.Context, commit <-chan follow.Commit, patience time.Duration) (follow.Commit, bool) {
+	defer a.ledger.metrics.stage("commit", time.Now())
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	lost := a.ledger.commits.Lost()
+	var asked chan follow.Commit
+	asking, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		select {
+		case found := <-commit:
+			return found, true
+		case found, ok := <-asked:
+			if ok {
+				return found, true
+			}
+			asked = nil // the peer could not say; the stream may come back
+		case <-lost:
+			lost, asked = nil, make(chan follow.Commit, 1)
+			go a.ask(asking, asked)
+		case <-timer.C:
+			last, cancel := context.WithTimeout(ctx, lastLook)
+			defer cancel()
+			found, err := a.who.status(last, a.tx)
+			return found, err == nil
+		case <-ctx.Done():
+			return follow.Commit{}, false
+		}
+	}
+}
+
+// ask asks the peer and closes answer; it is empty if the peer could not say.
+func (a *attempt) ask(ctx context.Context, answer chan<- follow.Commit) {
+	defer close(answer)
+	if found, err := a.who.status(ctx, a.tx); err == nil {
+		answer <- found
+	}
+}
+
+// locate finds the blocks of what was done before, so that a caller can wait for them in the projection. If the peer
+// cannot say, they stay 0.
+func (a *attempt) locate(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastLook)
+	defer cancel()
+	blocks := map[string]uint64{}
+	for i := range a.outcomes {
+		tx := a.outcomes[i].Receipt.Tx
+		if tx == "" {
+			continue
+		}
+		if _, asked := blocks[tx]; !asked {
+			blocks[tx] = 0
+			if found, err := a.who.status(ctx, tx); err == nil {
+				blocks[tx] = found.Block
+			}
+		}
+		a.outcomes[i].Block = blocks[tx]
+	}
+}
+
+// settle makes the final outcomes of the last attempt.
+func (a *attempt) settle(failed failure) []Outcome {
+	outcomes := make([]Outcome, a.size)
+	for i := range outcomes {
+		switch failed.verdict {
+		case done:
+			outcomes[i] = a.settled(a.outcomes[i])
+		case ambiguous:
+			outcomes[i] = Outcome{State: Unknown, Tx: a.tx}
+		default:
+			outcomes[i] = Outcome{State: Rejected, Fault: failed.fault, Block: a.block}
+			if a.block > 0 {
+				outcomes[i].Tx = a.tx
+			}
+		}
+	}
+	return outcomes
+}
+
+// settled completes a command's outcome once the transaction is in a block, or need not be.
+func (a *attempt) settled(o Outcome) Outcome {
+	if a.block > 0 {
+		o.Tx, o.Block = a.tx, a.block
+	}
+	if o.Receipt.Replayed {
+		o.Tx = o.Receipt.Tx
+	}
+	return o
+}
+
+// Look asks the peer for a transaction whose outcome was unknown. found is false if the peer does not have it now; it may
+// still come.
+func (l *Ledger) Look(ctx context.Context, tx string) (commit follow.Commit, found bool, err error) {
+	waiting, cancel := context.WithTimeout(ctx, lastLook)
+	defer cancel()
+	commit, err = l.reader.status(waiting, tx)
+	switch {
+	case err == nil:
+		return commit, true, nil
+	case ctx.Err() != nil:
+		return commit, false, ctx.Err()
+	case errors.Is(waiting.Err(), context.DeadlineExceeded):
+		return commit, false, nil
+	}
+	return commit, false, &UnreachableError{Stage: Evaluating, Err: err}
+}
