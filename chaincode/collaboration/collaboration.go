@@ -1,7 +1,8 @@
 // Package collaboration holds the rules by which one case moves through many agencies. A service is data: a versioned
 // definition that the responsible agencies approve; one interpreter runs them all.
 //
-//	definition: proposed ──each responsible agency approves──▶ active ──▶ retired
+//	definition: proposed ──each responsible agency approves──▶ active ──a later edition is activated──▶ retired
+//	               └──────────a later edition is activated──────────────────────────────────────────────▲
 //
 //	case:  open ──all steps approved, lead agency concludes──▶ concluded
 //	        ├──a step is rejected──▶ rejected
@@ -12,7 +13,12 @@
 //	                             └──Reject──▶ rejected
 //
 // Invariants: a case pins its definition's hash; a step is decided only by its agency and only after the steps it waits
-// for; an application is signed by the applicant; one open case for a subject and service.
+// for; an application is signed by the applicant; one open case for a subject and service; a concluded case has all its
+// steps approved.
+//
+// No hot keys: each step is a key of its own. What an officer does with one step reads the case and the steps before, and
+// writes the step; only what ends the case (or replaces its application) writes the case. Officers of different agencies
+// therefore never invalidate each other's transactions.
 //
 // Functions here are pure: records and requests in, records or a fault out. Package contract binds them to the ledger.
 package collaboration
@@ -56,6 +62,8 @@ const (
 	Claimed   = "claimed"
 	Approved  = "approved"
 	Returned  = "returned"
+	Taken     = "taken"
+	Free      = "free"
 )
 
 // Kinds of a subject's signature.
@@ -153,6 +161,9 @@ type Application struct {
 	Definition string `json:"definition"` // {code}/{edition}
 	Hash       string `json:"hash"`       // of the definition the applicant saw
 	Form       string `json:"form"`       // commitment of the form's answers
+	// Correction is 0 when applying, and one more than the case's Corrections when resubmitting: a portal cannot pass an
+	// earlier application off as the applicant's correction.
+	Correction int `json:"correction,omitempty"`
 }
 
 // Case of an applicant.
@@ -169,12 +180,20 @@ type Case struct {
 	Reason         string `json:"reason,omitempty"`
 	Required       int    `json:"materials_required"`
 	Asked          int    `json:"materials_asked"` // of those, still asked of the applicant
+	Corrections    int    `json:"corrections"`     // how often the applicant has resubmitted
+	// What the interpreter needs of the definition, so that no step of a case reads it again.
+	Steps    []string `json:"steps"`                      // ids, in the definition's order
+	Agencies []string `json:"agencies"`                   // who has a step in it, and the lead; sorted
+	Outcome  string   `json:"certificate_type,omitempty"` // of the certificate that concluding issues
 }
 
 // Slot says which case of a subject and service is open: duplicate applications are refused. Key: {subject}/{service}.
+// taken ⇄ free.
 type Slot struct {
 	state.Head
-	Case string `json:"case"`
+	Subject string `json:"subject"`
+	Service string `json:"service"`
+	Case    string `json:"case"` // the open case; when free, the last one
 }
 
 // Task is one step of one case. Key: {case}/{step}.
@@ -256,7 +275,7 @@ type Conclude struct {
 type Certificate struct {
 	Commitment string    `json:"commitment"` // of the certificate's document
 	ValidFrom  time.Time `json:"valid_from"`
-	ValidUntil time.Time `json:"valid_until"`
+	ValidUntil time.Time `json:"valid_until,omitzero"` // zero: without end, where the type allows it
 }
 
 // CheckCase asks whether a case is open and whose it is.
