@@ -83,6 +83,9 @@ func FromStub(stub creator) (Caller, error) {
 		return Caller{}, fault.New(fault.Denied, "access.no_role", "the certificate has no valid attribute `role`").On("creator.role", "required")
 	}
 	organisation := Organisation(msp)
+	if MSPOf(organisation+".") != msp { // two MSP ids must not stand for one organisation
+		return Caller{}, fault.New(fault.Denied, "access.no_identity", "the MSP id is not {Organisation}MSP").On("creator.msp", "organisation_msp")
+	}
 	return Caller{MSP: msp, Organisation: organisation, Agency: organisation + "." + code, Role: Role(role)}, nil
 }
 

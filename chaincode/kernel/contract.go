@@ -14,6 +14,9 @@ package kernel
 
 import (
 	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -64,8 +67,15 @@ func (c *Contract) Build() *Contract {
 // Init is called by the lifecycle where a definition asks for it; there is nothing to do.
 func (c *Contract) Init(shim.ChaincodeStubInterface) *peer.Response { return shim.Success(nil) }
 
-// Invoke implements shim.Chaincode.
-func (c *Contract) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
+// Invoke implements shim.Chaincode. A program error in a handler refuses the transaction; it must not take the process
+// down, and with it the transactions of others.
+func (c *Contract) Invoke(stub shim.ChaincodeStubInterface) (response *peer.Response) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			c.report(cause)
+			response = refuse(fault.New(fault.Internal, ReasonPanicked, "the contract has an error; nothing was written; tell who runs it"))
+		}
+	}()
 	args := stub.GetArgs()
 	stamp, err := stub.GetTxTimestamp()
 	if err != nil {
@@ -76,6 +86,18 @@ func (c *Contract) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
 		return refuse(err)
 	}
 	return shim.Success(payload)
+}
+
+// ReasonPanicked is the reason of the fault with which a contract answers after a program error.
+const ReasonPanicked = "contract.panicked"
+
+// report logs a program error without values of the request: a panic's own text may have some, a run-time error's not.
+func (c *Contract) report(cause any) {
+	what := fmt.Sprintf("%T", cause)
+	if err, ok := cause.(runtime.Error); ok {
+		what = err.Error()
+	}
+	slog.Error("contract panicked", "contract", c.Name, "cause", what, "stack", string(debug.Stack()))
 }
 
 func refuse(err error) *peer.Response {
@@ -114,7 +136,7 @@ func (c *Contract) Handle(stub Stub, args [][]byte, stamp *timestamppb.Timestamp
 	if err := c.checkTime(tx.At); err != nil {
 		return nil, err
 	}
-	if err := canonical.Decode(argument, &command); err != nil {
+	if err := canonical.DecodeEnvelope(argument, &command); err != nil {
 		return nil, err
 	}
 	receipt, err := f.carryOut(tx, command)
@@ -129,7 +151,7 @@ func (c *Contract) batch(tx *Tx, argument []byte) ([]byte, error) {
 		return nil, err
 	}
 	var batch Batch
-	if err := canonical.Decode(argument, &batch); err != nil {
+	if err := canonical.DecodeEnvelope(argument, &batch); err != nil {
 		return nil, err
 	}
 	if n := len(batch.Commands); n == 0 || n > MaxCommands {

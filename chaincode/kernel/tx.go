@@ -40,6 +40,7 @@ type Tx struct {
 	changes  []Change // of accepted commands
 	pending  []Change // of the current command
 	deferred *deferred
+	ended    map[string]bool // names of the deferred writes that were made
 }
 
 // deferred is a write in another chaincode that the current command ends with.
@@ -47,6 +48,11 @@ type deferred struct {
 	chaincode, function string
 	command             Command
 	announce            Change
+}
+
+// name identifies the write within a transaction.
+func (d *deferred) name() string {
+	return d.chaincode + "\n" + d.function + "\n" + d.command.IdempotencyKey
 }
 
 // Announce adds a change to the transaction's event. It is dropped with the command if the command fails.
@@ -74,6 +80,9 @@ func (tx *Tx) Ask(chaincode, function string, request, answer any) error {
 // everything else of the command has succeeded: if the other chaincode refuses, the command fails whole; because nothing
 // of the command can fail after it, the two can never part. The change is announced here, for only the outermost
 // chaincode's event survives a transaction. The id of what is made is known beforehand (ID). A command can have one.
+//
+// Commands of one batch do not see what earlier ones did in the other chaincode: let the function be a create whose key
+// is the command's own. The same key twice in a transaction is refused.
 func (tx *Tx) Finally(chaincode, function, key string, request any, announce Change) error {
 	if tx.deferred != nil {
 		return fault.New(fault.Internal, "kernel.second_write", "a command can end with one write in another contract")
@@ -82,7 +91,11 @@ func (tx *Tx) Finally(chaincode, function, key string, request any, announce Cha
 	if err != nil {
 		return err
 	}
-	tx.deferred = &deferred{chaincode, function, Command{IdempotencyKey: key, Staff: tx.Staff, Request: raw}, announce}
+	d := &deferred{chaincode, function, Command{IdempotencyKey: key, Staff: tx.Staff, Request: raw}, announce}
+	if tx.ended[d.name()] {
+		return fault.New(fault.Conflict, "idempotency.conflict", "another command of this batch makes the same record; send this one in a transaction of its own").On("idempotency_key", "once_per_transaction")
+	}
+	tx.deferred = d
 	return nil
 }
 
@@ -95,6 +108,10 @@ func (tx *Tx) runDeferred() error {
 	if _, err := tx.call(d.chaincode, d.function, d.command); err != nil {
 		return err
 	}
+	if tx.ended == nil {
+		tx.ended = map[string]bool{}
+	}
+	tx.ended[d.name()] = true
 	tx.Announce(d.announce)
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
-// Client calls chaincodes as one identity. A client is not changed by use; On, At and With give changed copies.
+// Client calls chaincodes as one identity. A client is not changed by use; On, Skewed and With give changed copies.
 //
 // A refusal of a contract is returned as *fault.Fault, an invalid transaction as *CommitError, any other failure of an
 // endorsement as *EndorseError.

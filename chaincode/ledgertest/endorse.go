@@ -47,8 +47,14 @@ func (c *Client) simulate(chaincode string, args [][]byte) (*Tx, error) {
 			panic(fmt.Sprintf("ledgertest: %s is not deterministic: two endorsers differ in the %s", function(args), part))
 		}
 	}
+	if first.simulation.misuse != "" {
+		panic("ledgertest: " + function(args) + ": " + first.simulation.misuse)
+	}
 	if first.refused() {
 		if f, ok := fault.Parse(first.response.GetMessage()); ok {
+			if f.Reason == kernel.ReasonPanicked {
+				panic("ledgertest: " + function(args) + " panicked; the log has the stack")
+			}
 			return nil, f
 		}
 		return nil, &EndorseError{first.response.GetStatus(), first.response.GetMessage()}

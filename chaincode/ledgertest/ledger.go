@@ -10,7 +10,8 @@
 //
 // Invariants it enforces by panicking, because a test must not be able to overlook them: every invocation runs on two
 // endorsers whose clocks differ by EndorserSkew, and both must make the same answer, reads, writes and event; every type
-// of change announced is declared by one of the contracts.
+// of change announced is declared by one of the contracts; a chaincode called twice in one transaction does not touch in
+// the second call what it wrote in the first, which Fabric would let it do, blindly; no contract panics.
 //
 // What it leaves out: endorsement policies (recorded, not enforced), signatures, blocks of more than what one CommitBlock
 // call is given, rich queries (LevelDB has none) and the system chaincodes.

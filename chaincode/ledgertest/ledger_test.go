@@ -319,6 +319,22 @@ func TestNondeterminismIsCaught(t *testing.T) {
 	}
 }
 
+func TestBlindSecondCallsAreCaught(t *testing.T) {
+	for _, second := range []string{"get_a", "put_a_2", "delete_a"} {
+		_, endorse := start(t)
+		require.PanicsWithValue(t, `ledgertest: call other put_a_1: a second call of other in one transaction touches "other/a", which the first wrote and it cannot see`,
+			func() { _, _ = endorse("call other put_a_1", "call other "+second) }, second)
+	}
+	_, endorse := start(t)
+	run(t, endorse, "call other put_a_1", "call other put_b_1", "put a 1", "get a")
+}
+
+func TestUndeclaredChangesAreCaught(t *testing.T) {
+	_, endorse := start(t)
+	require.PanicsWithValue(t, "ledgertest: event hutong.v1 {\"version\":1,\"changes\":[{\"type\":\"a.b.v1\",\"id\":\"1\"}]} announces a.b.v1, which no contract declares in Events",
+		func() { _, _ = endorse(`event hutong.v1 {"version":1,"changes":[{"type":"a.b.v1","id":"1"}]}`) })
+}
+
 func TestIdentities(t *testing.T) {
 	l := ledgertest.New()
 	var by access.Caller

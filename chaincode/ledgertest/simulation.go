@@ -112,12 +112,16 @@ type simulation struct {
 
 	wrote, paginated, privateRange bool // Fabric allows no write after, and no paginated query after a write
 	running                        map[string]bool
+	calls                          int            // of one chaincode by another
+	writer                         map[string]int // key → the invocation that wrote it
+	misuse                         string         // what Fabric lets pass and a test must not
 }
 
 func newSimulation() *simulation {
 	return &simulation{
 		reads: map[string]version{}, writes: map[string][]byte{}, policies: map[string][]byte{}, hashedReads: map[string]version{},
 		private: map[string]privateWrite{}, privatePolicies: map[string][]byte{}, running: map[string]bool{},
+		writer: map[string]int{},
 	}
 }
 

@@ -30,6 +30,7 @@ var (
 // GetState answers the committed value, whatever this transaction wrote.
 func (s *Stub) GetState(key string) ([]byte, error) {
 	joined := join(s.namespace, key)
+	s.touch(joined)
 	committed := s.ledger.state.public[joined]
 	s.simulation.reads[joined] = committed.version
 	return slices.Clone(committed.value), nil
@@ -53,15 +54,28 @@ func (s *Stub) PutState(key string, value []byte) error {
 	if err := s.write(); err != nil {
 		return err
 	}
-	s.simulation.writes[join(s.namespace, key)] = slices.Clone(value)
+	joined := join(s.namespace, key)
+	s.touch(joined)
+	s.simulation.writer[joined] = s.call
+	s.simulation.writes[joined] = slices.Clone(value)
 	return nil
+}
+
+// touch notes where an earlier call of the same chaincode in this transaction wrote the key: this one cannot know.
+func (s *Stub) touch(joined string) {
+	if writer, written := s.simulation.writer[joined]; written && writer != s.call {
+		s.simulation.misuse = fmt.Sprintf("a second call of %s in one transaction touches %q, which the first wrote and it cannot see", s.namespace, joined)
+	}
 }
 
 func (s *Stub) DelState(key string) error {
 	if err := s.write(); err != nil {
 		return err
 	}
-	s.simulation.writes[join(s.namespace, key)] = nil
+	joined := join(s.namespace, key)
+	s.touch(joined)
+	s.simulation.writer[joined] = s.call
+	s.simulation.writes[joined] = nil
 	return nil
 }
 

@@ -24,6 +24,7 @@ type Stub struct {
 	transient  map[string][]byte
 	at         *timestamppb.Timestamp
 	event      *Event
+	call       int // which of the transaction's invocations this is
 }
 
 var _ shim.ChaincodeStubInterface = (*Stub)(nil)
@@ -49,7 +50,8 @@ func (s *Stub) InvokeChaincode(chaincode string, args [][]byte, channel string) 
 		return shim.Error("failed to find ledger for channel: " + channel)
 	}
 	callee := *s
-	callee.namespace, callee.args, callee.event = chaincode, cloneArgs(args), nil
+	s.simulation.calls++
+	callee.namespace, callee.args, callee.event, callee.call = chaincode, cloneArgs(args), nil, s.simulation.calls
 	return callee.run()
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
 )
@@ -45,7 +46,7 @@ func encodeToken(key string) string { return base64.RawURLEncoding.EncodeToStrin
 
 func decodeToken(token, prefix string) (string, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || !strings.HasPrefix(string(raw), prefix) {
+	if err != nil || !utf8.Valid(raw) || !strings.HasPrefix(string(raw), prefix) {
 		return "", fault.Field("page_token", "from_previous_page", "use the next_page_token of the same list, or none")
 	}
 	return string(raw), nil

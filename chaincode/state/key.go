@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -38,12 +39,20 @@ func Split(key string) (noun string, parts []string, ok bool) {
 	return pieces[0], pieces[1:], true
 }
 
-// checkParts refuses parts that could not be told from another key or are too long.
-func checkParts(noun string, parts []string) error {
-	for _, part := range parts {
-		if part == "" || len(part) > MaxPartLength || !utf8.ValidString(part) || strings.ContainsAny(part, separator+lastRune) {
-			return fault.Field("id", "key_part", "use a non-empty identifier without control characters").Under(noun)
+// IDSeparator joins the parts of a key to an id, as a caller writes it.
+const IDSeparator = "/"
+
+// checkParts refuses parts that could not be told from another key, or an id from another id, or are too long. Only the
+// last part of a key may contain IDSeparator.
+func checkParts(parts []string, last int) error {
+	for i, part := range parts {
+		if part == "" || len(part) > MaxPartLength || !utf8.ValidString(part) || strings.ContainsFunc(part, unfit) ||
+			i < last && strings.Contains(part, IDSeparator) {
+			return fault.Field("id", "key_part", fmt.Sprintf("use identifiers of 1 to %d bytes without control characters", MaxPartLength))
 		}
 	}
 	return nil
 }
+
+// unfit are control characters and the rune that ends ranges.
+func unfit(r rune) bool { return r < 0x20 || r == 0x7f || r == utf8.MaxRune }

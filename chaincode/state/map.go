@@ -128,7 +128,7 @@ func (m Map[T]) Scan(s *Store, size int, token string, parts ...string) (Page[T]
 		return page, fault.Field("page_size", fmt.Sprintf("between:1,%d", MaxPageSize), "ask for a smaller page")
 	}
 	if len(parts) > 0 {
-		if err := checkParts(m.Noun, parts); err != nil {
+		if err := checkParts(parts, len(m.Parts)-1); err != nil {
 			return page, err
 		}
 	}
@@ -195,5 +195,5 @@ func (m Map[T]) check(parts []string) error {
 	if len(parts) != len(m.Parts) {
 		return fmt.Errorf("%s: a key has %d parts, not %d", m.Noun, len(m.Parts), len(parts))
 	}
-	return checkParts(m.Noun, parts)
+	return checkParts(parts, len(m.Parts)-1)
 }
