@@ -196,14 +196,13 @@ func (f *Follower) stream(ctx context.Context, at Tip, started bool, tip Tip) er
 		}
 	}()
 	err := f.read(ctx, at, started, tip, queue)
-	close(queue)
-	if err != nil {
-		cancel(err)
-	}
+	close(queue) // what was received is still applied
 	<-folded
-	cause := context.Cause(ctx)
+	if failed := context.Cause(ctx); failed != nil {
+		err = failed // the projection's own trouble comes before the stream's
+	}
 	cancel(nil)
-	return cause
+	return err
 }
 
 func (f *Follower) read(ctx context.Context, last Tip, started bool, tip Tip, queue chan<- *common.Block) error {
@@ -212,6 +211,7 @@ func (f *Follower) read(ctx context.Context, last Tip, started bool, tip Tip, qu
 			f.commits.SetLive(true)
 		}
 	}
+	overlap := started
 	if started {
 		caughtUp()
 	}
@@ -221,10 +221,13 @@ func (f *Follower) read(ctx context.Context, last Tip, started bool, tip Tip, qu
 		}
 		outcomes, err := block.Outcomes(b)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrUnfoldable, err)
 		}
 		number, hash := b.GetHeader().GetNumber(), block.HeaderHash(b.GetHeader())
-		if started && number == last.Number { // the checkpoint's own block, once
+		if overlap { // the checkpoint's own block
+			if overlap = false; number != last.Number {
+				return fmt.Errorf("%w: block %d came where %d was due", errGap, number, last.Number)
+			}
 			if !bytes.Equal(hash, last.Hash) {
 				return otherLedger(number)
 			}
