@@ -1,33 +1,52 @@
-// Package contract binds the rules of certificates to the ledger.
+// Package contract binds the rules of certificates to the ledger: for each function it loads what the rule needs, calls
+// the rule, saves what the rule returns and announces it. No rule stands here.
 package contract
 
 import (
+	"slices"
+
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/certificate"
+	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
 // New makes the certificate contract.
 func New() *kernel.Contract {
-	c := &kernel.Contract{
+	return (&kernel.Contract{
 		Name:        certificate.Name,
 		Doc:         "Electronic certificates: types, accreditation of issuers, issue, suspension, revocation, verification.",
-		Collections: certificate.Collections,
+		Collections: slices.Clone(certificate.Collections),
 		Events:      certificate.Events,
-		Functions:   []kernel.Function{publishType, grant, withdraw, issue, suspend, reinstate, revoke, verify},
+		Functions: slices.Concat(
+			[]kernel.Function{publishType, grant, withdraw, issue, suspend, reinstate, revoke, verify},
+			kernel.Reads(certificate.Types), kernel.Reads(certificate.Accreditations), kernel.Reads(certificate.Certificates),
+		),
+	}).Build()
+}
+
+// Who may call what.
+var (
+	ownAdmin   = access.Only(access.OwnAgency, access.Admin)
+	ownService = access.Only(access.OwnAgency, access.Agency)
+)
+
+// typeOf reads the type a request names.
+func typeOf(tx *kernel.Tx, code string) (certificate.Type, error) {
+	t, err := certificate.Types.Get(tx.Store, code)
+	if f := fault.From(err); f != nil && f.Kind == fault.Missing {
+		return t, f.On("request.type", "exists")
 	}
-	c.Functions = append(c.Functions, kernel.Reads(certificate.Types)...)
-	c.Functions = append(c.Functions, kernel.Reads(certificate.Accreditations)...)
-	c.Functions = append(c.Functions, kernel.Reads(certificate.Certificates)...)
-	return c.Build()
+	return t, err
 }
 
 var publishType = kernel.NewCreate(kernel.Create[certificate.PublishType, certificate.Type]{
-	Name: certificate.TypePublish,
-	Rule: access.Only(access.Any, access.Admin),
-	Doc:  "Publish a certificate type. The caller's agency becomes its authority.",
-	In:   certificate.Types,
-	Key:  func(_ access.Caller, r certificate.PublishType) []string { return []string{r.Code} },
+	Name:  certificate.TypePublish,
+	Rule:  access.Only(access.Any, access.Admin),
+	Doc:   "Publish a certificate type. The caller's agency becomes its authority.",
+	Taken: "the code is taken by another type; use another code",
+	In:    certificate.Types,
+	Key:   func(_ access.Caller, r certificate.PublishType) []string { return []string{r.Code} },
 	Make: func(tx *kernel.Tx, id string, r certificate.PublishType) (certificate.Type, error) {
 		tx.Announce(kernel.Change{Type: certificate.EventTypePublished, ID: id, Agency: tx.By.Agency})
 		return r.Type(tx.By), nil
@@ -35,13 +54,14 @@ var publishType = kernel.NewCreate(kernel.Create[certificate.PublishType, certif
 })
 
 var grant = kernel.NewCreate(kernel.Create[certificate.GrantAccreditation, certificate.Accreditation]{
-	Name: certificate.AccreditationGrant,
-	Rule: access.Only(access.OwnAgency, access.Admin),
-	Doc:  "Accredit an agency to issue a type in a period. For the type's authority.",
-	In:   certificate.Accreditations,
-	Key:  func(_ access.Caller, r certificate.GrantAccreditation) []string { return []string{r.Type, r.Agency} },
+	Name:  certificate.AccreditationGrant,
+	Rule:  ownAdmin,
+	Doc:   "Accredit an agency to issue a type in a period. For the type's authority.",
+	Taken: "the agency was accredited for this type before, in another period",
+	In:    certificate.Accreditations,
+	Key:   func(_ access.Caller, r certificate.GrantAccreditation) []string { return []string{r.Type, r.Agency} },
 	Make: func(tx *kernel.Tx, _ string, r certificate.GrantAccreditation) (certificate.Accreditation, error) {
-		t, err := certificate.Types.Get(tx.Store, r.Type)
+		t, err := typeOf(tx, r.Type)
 		if err != nil {
 			return certificate.Accreditation{}, err
 		}
@@ -55,7 +75,7 @@ var grant = kernel.NewCreate(kernel.Create[certificate.GrantAccreditation, certi
 
 var withdraw = kernel.NewTransition(kernel.Transition[certificate.WithdrawAccreditation, certificate.Accreditation]{
 	Name: certificate.AccreditationWithdraw,
-	Rule: access.Only(access.OwnAgency, access.Admin),
+	Rule: ownAdmin,
 	Doc:  "End an accreditation before its time. For the type's authority; what was issued stays issued.",
 	In:   certificate.Accreditations,
 	Key:  func(r certificate.WithdrawAccreditation) []string { return []string{r.Type, r.Agency} },

@@ -1,7 +1,6 @@
 package contract
 
 import (
-	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/certificate"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
@@ -9,11 +8,11 @@ import (
 // issue reads the type, the caller's accreditation and the key it writes, and writes one key.
 var issue = kernel.NewCreate(kernel.Create[certificate.Issue, certificate.Certificate]{
 	Name: certificate.CertificateIssue,
-	Rule: access.Only(access.OwnAgency, access.Agency),
+	Rule: ownService,
 	Doc:  "Issue a certificate. For an agency accredited for the type.",
 	In:   certificate.Certificates,
 	Make: func(tx *kernel.Tx, id string, r certificate.Issue) (certificate.Certificate, error) {
-		t, err := certificate.Types.Get(tx.Store, r.Type)
+		t, err := typeOf(tx, r.Type)
 		if err != nil {
 			return certificate.Certificate{}, err
 		}
@@ -52,7 +51,7 @@ var revoke = change(certificate.CertificateRevoke, certificate.EventRevoked,
 func change(name, event, doc string, apply func(*kernel.Tx, certificate.Certificate, certificate.Change) (certificate.Certificate, error)) kernel.Function {
 	return kernel.NewTransition(kernel.Transition[certificate.Change, certificate.Certificate]{
 		Name: name,
-		Rule: access.Only(access.OwnAgency, access.Agency),
+		Rule: ownService,
 		Doc:  doc,
 		In:   certificate.Certificates,
 		Key:  func(r certificate.Change) []string { return []string{r.Certificate} },
