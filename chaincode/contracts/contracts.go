@@ -5,11 +5,14 @@ package contracts
 import (
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 
+	certificate "github.com/hutong-gov/hutong/chaincode/certificate/contract"
+	collaboration "github.com/hutong-gov/hutong/chaincode/collaboration/contract"
+	exchange "github.com/hutong-gov/hutong/chaincode/exchange/contract"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
 // makers build the contracts, in the order documents list them.
-var makers = []func() *kernel.Contract{}
+var makers = []func() *kernel.Contract{exchange.New, collaboration.New, certificate.New}
 
 // All builds every contract.
 func All() []*kernel.Contract {
