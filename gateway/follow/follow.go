@@ -18,23 +18,18 @@ import (
 	"github.com/hutong-gov/hutong/network/block"
 )
 
-// Tip is the last block of a ledger.
-type Tip struct {
-	Number uint64
-	Hash   []byte
-}
-
 // Source gives blocks; the ledger package is one.
 type Source interface {
 	// Blocks yields blocks in order; the last element may be an error. It ends when ctx does.
 	Blocks(ctx context.Context, from, to uint64) iter.Seq2[*common.Block, error]
-	Tip(ctx context.Context) (Tip, error)
+	// Tip is the last block of the ledger.
+	Tip(ctx context.Context) (block.Ref, error)
 }
 
 // Projection takes blocks in order.
 type Projection interface {
 	// Checkpoint is the last block applied; ok is false if there is none.
-	Checkpoint(ctx context.Context) (at Tip, ok bool, err error)
+	Checkpoint(ctx context.Context) (at block.Ref, ok bool, err error)
 	// HashAt is the hash of an earlier block that was applied.
 	HashAt(ctx context.Context, number uint64) (hash []byte, ok bool, err error)
 	// Apply folds blocks, all or none, and moves the checkpoint. An error that wraps ErrUnfoldable is final.
@@ -166,7 +161,7 @@ func (f *Follower) once(ctx context.Context) error {
 
 // same compares what was followed with what the peer has, where both have blocks. A peer that is behind the projection is
 // one that catches up itself; it is waited for.
-func (f *Follower) same(ctx context.Context, at Tip, started bool, tip Tip) error {
+func (f *Follower) same(ctx context.Context, at block.Ref, started bool, tip block.Ref) error {
 	if !started || tip.Number > at.Number { // the stream starts with the checkpoint's block and is compared there
 		return nil
 	}
@@ -185,7 +180,7 @@ func otherLedger(number uint64) error {
 }
 
 // stream reads blocks and hands them on: outcomes at once, the rest to the projection through a bounded queue.
-func (f *Follower) stream(ctx context.Context, at Tip, started bool, tip Tip) error {
+func (f *Follower) stream(ctx context.Context, at block.Ref, started bool, tip block.Ref) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	queue := make(chan *common.Block, queueLength)
 	folded := make(chan struct{})
@@ -205,7 +200,7 @@ func (f *Follower) stream(ctx context.Context, at Tip, started bool, tip Tip) er
 	return err
 }
 
-func (f *Follower) read(ctx context.Context, last Tip, started bool, tip Tip, queue chan<- *common.Block) error {
+func (f *Follower) read(ctx context.Context, last block.Ref, started bool, tip block.Ref, queue chan<- *common.Block) error {
 	caughtUp := func() {
 		if last.Number >= tip.Number {
 			f.commits.SetLive(true)
@@ -236,7 +231,7 @@ func (f *Follower) read(ctx context.Context, last Tip, started bool, tip Tip, qu
 		if err := next(last, started, b); err != nil {
 			return err
 		}
-		last, started = Tip{number, hash}, true
+		last, started = block.Ref{Number: number, Hash: hash}, true
 		f.commits.Resolve(number, outcomes)
 		caughtUp()
 		f.update(func(s *Status) { s.Received, s.Known = number, max(s.Known, number) })
@@ -251,7 +246,7 @@ func (f *Follower) read(ctx context.Context, last Tip, started bool, tip Tip, qu
 }
 
 // next refuses a block that does not follow the last one.
-func next(last Tip, started bool, b *common.Block) error {
+func next(last block.Ref, started bool, b *common.Block) error {
 	number := b.GetHeader().GetNumber()
 	want := last.Number + 1
 	if !started {

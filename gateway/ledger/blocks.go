@@ -31,16 +31,16 @@ const NoEnd = math.MaxUint64
 var _ follow.Source = (*Ledger)(nil)
 
 // Tip is the last block the organisation's own peer has committed.
-func (l *Ledger) Tip(ctx context.Context) (follow.Tip, error) {
+func (l *Ledger) Tip(ctx context.Context) (block.Ref, error) {
 	raw, err := l.evaluate(ctx, l.reader, chainQueries, chainInfo, []byte(l.channel))
 	if err != nil {
-		return follow.Tip{}, err
+		return block.Ref{}, err
 	}
 	var info common.BlockchainInfo
 	if err := proto.Unmarshal(raw, &info); err != nil || info.GetHeight() == 0 {
-		return follow.Tip{}, fmt.Errorf("ledger: the peer's answer about the chain cannot be read")
+		return block.Ref{}, fmt.Errorf("ledger: the peer's answer about the chain cannot be read")
 	}
-	return follow.Tip{Number: info.GetHeight() - 1, Hash: info.GetCurrentBlockHash()}, nil
+	return block.Ref{Number: info.GetHeight() - 1, Hash: info.GetCurrentBlockHash()}, nil
 }
 
 // Block is one block as the organisation's own peer has it.

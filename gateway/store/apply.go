@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hutong-gov/hutong/gateway/follow"
+	"github.com/hutong-gov/hutong/network/block"
 )
 
 // The statements of Apply, by name.
@@ -59,7 +59,7 @@ func (s *Store) Apply(ctx context.Context, all []Rows) error {
 		if err != nil {
 			return fmt.Errorf("store: hash of block %d: %w", rows.Block.Number, err)
 		}
-		at, started = follow.Tip{Number: rows.Block.Number, Hash: hash}, true
+		at, started = block.Ref{Number: rows.Block.Number, Hash: hash}, true
 	}
 	err = s.atomically(ctx, func(tx *sql.Tx) error {
 		w := writer{ctx: ctx, tx: tx, put: s.put, bound: map[string]*sql.Stmt{}}

@@ -25,7 +25,7 @@ import (
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
-	"github.com/hutong-gov/hutong/gateway/follow"
+	"github.com/hutong-gov/hutong/network/block"
 )
 
 //go:embed migrations/*.sql
@@ -44,7 +44,7 @@ type Store struct {
 	put   map[string]*sql.Stmt
 
 	mu       sync.Mutex
-	at       follow.Tip
+	at       block.Ref
 	started  bool
 	advanced chan struct{} // closed and replaced when the checkpoint moves
 }
@@ -159,7 +159,7 @@ func (s *Store) atomically(ctx context.Context, work func(*sql.Tx) error) error 
 }
 
 // stored reads the checkpoint from the file.
-func (s *Store) stored(ctx context.Context) (at follow.Tip, ok bool, err error) {
+func (s *Store) stored(ctx context.Context) (at block.Ref, ok bool, err error) {
 	var hash string
 	err = s.write.QueryRowContext(ctx, `SELECT number, hash FROM checkpoint WHERE one = 1`).Scan(&at.Number, &hash)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -172,7 +172,7 @@ func (s *Store) stored(ctx context.Context) (at follow.Tip, ok bool, err error) 
 }
 
 // Checkpoint is the last block applied; ok is false if there is none.
-func (s *Store) Checkpoint(context.Context) (at follow.Tip, ok bool, err error) {
+func (s *Store) Checkpoint(context.Context) (at block.Ref, ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.at, s.started, nil
@@ -203,7 +203,7 @@ func (s *Store) WaitBlock(ctx context.Context, n uint64) error {
 }
 
 // moved tells those who wait that the checkpoint moved.
-func (s *Store) moved(at follow.Tip) {
+func (s *Store) moved(at block.Ref) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.at, s.started = at, true

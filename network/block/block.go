@@ -30,6 +30,12 @@ type Block struct {
 	Transactions []Transaction
 }
 
+// Ref names one block of one ledger: a number alone could be another ledger's.
+type Ref struct {
+	Number uint64
+	Hash   []byte
+}
+
 // Kind of a transaction.
 type Kind string
 
