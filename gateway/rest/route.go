@@ -67,13 +67,6 @@ func Handle[Req, Res any](f func(context.Context, app.Actor, Req) (Res, error)) 
 	}
 }
 
-// Blob is an answer that is not JSON: a document as a file. A function returns it as its Res.
-type Blob struct {
-	Type string // media type
-	Name string // file name offered to the caller
-	Body []byte
-}
-
 // Success is the status of a successful answer.
 func (r Route) Success() int {
 	if r.Status == 0 {
@@ -85,6 +78,6 @@ func (r Route) Success() int {
 // Open says whether the route needs no token.
 func (r Route) Open() bool { return slices.Contains(r.Roles, app.Public) }
 
-// Writes says whether the route may change the ledger: every method but GET. Such a route's request must have the header
-// Idempotency-Key unless it is open.
-func (r Route) Writes() bool { return r.Method != http.MethodGet }
+// Keyed says whether a request must carry the header Idempotency-Key: every write by somebody who is signed in. The few
+// public routes that are not GET ask a question or hand something over, and repeating them is harmless.
+func (r Route) Keyed() bool { return r.Method != http.MethodGet && !r.Open() }

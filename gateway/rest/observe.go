@@ -1,0 +1,181 @@
+package rest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hutong-gov/hutong/gateway/app"
+)
+
+// Keys of what a request carries along.
+const (
+	requestKey = "request_id"
+	actorKey   = "actor"
+	reasonKey  = "reason"
+)
+
+// requestIDForm is what a caller's own X-Request-Id must look like to be taken over.
+var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9-]{8,64}$`)
+
+// unmatched stands for the route of a request that no row matches; the raw path goes nowhere.
+const unmatched = "unmatched"
+
+// quiet are routes polled by machines; they are counted but not logged.
+var quiet = map[string]bool{"/healthz": true, "/readyz": true, "/metrics": true}
+
+// observe goes round every request: it gives it an id, a deadline and a seat, catches panics, and writes the access log and
+// the metrics.
+func (s *Server) observe(c *gin.Context) {
+	began := time.Now()
+	id := c.GetHeader("X-Request-Id")
+	if !requestIDForm.MatchString(id) {
+		id = rand.Text()
+	}
+	c.Set(requestKey, id)
+	secure(c, id)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.config.Deadline)
+	defer cancel()
+	c.Request = c.Request.WithContext(ctx)
+	s.metrics.inFlight.Inc()
+	defer s.metrics.inFlight.Dec()
+	select {
+	case s.seats <- struct{}{}:
+		s.guarded(c)
+		<-s.seats
+	default:
+		s.problem(c, errOverload)
+	}
+	s.record(c, time.Since(began))
+}
+
+// guarded runs the handlers and answers a panic with a problem that tells nothing.
+func (s *Server) guarded(c *gin.Context) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		if err, ok := r.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(r) // net/http knows what to do with it
+		}
+		s.log.ErrorContext(c.Request.Context(), "panic", slog.String("request_id", requestID(c)), slog.String("route", route(c)),
+			slog.String("panic", panicText(r)), slog.String("stack", string(debug.Stack())))
+		if !c.Writer.Written() {
+			s.problem(c, errPanic)
+		}
+		c.Abort()
+	}()
+	c.Next()
+}
+
+// panicText is what may be logged of a panic: the runtime's own words, or the type of anything else, which could be data.
+func panicText(r any) string {
+	if err, ok := r.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", r)
+}
+
+// secure sets the headers every answer has.
+func secure(c *gin.Context, id string) {
+	h := c.Writer.Header()
+	h.Set("X-Request-Id", id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Strict-Transport-Security", "max-age=31536000")
+}
+
+func (s *Server) record(c *gin.Context, took time.Duration) {
+	where, method, status := route(c), methodOf(c), c.Writer.Status()
+	class := fmt.Sprintf("%dxx", status/100)
+	s.metrics.requests.WithLabelValues(where, method, class).Inc()
+	s.metrics.seconds.WithLabelValues(where, method).Observe(took.Seconds())
+	if quiet[where] && status < http.StatusInternalServerError {
+		return
+	}
+	attributes := []slog.Attr{
+		slog.String("request_id", requestID(c)), slog.String("method", method), slog.String("route", where),
+		slog.Int("status", status), slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+	}
+	if who, ok := c.Value(actorKey).(app.Actor); ok {
+		attributes = append(attributes, slog.String("role", who.Role))
+		if who.Agency != "" {
+			attributes = append(attributes, slog.String("agency", who.Agency))
+		}
+	}
+	if reason := c.GetString(reasonKey); reason != "" {
+		attributes = append(attributes, slog.String("reason", reason))
+	}
+	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request", attributes...)
+}
+
+// methodOf is the request's method; "other" for one that HTTP does not know, so that nobody can grow our metrics.
+func methodOf(c *gin.Context) string {
+	switch m := c.Request.Method; m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return m
+	}
+	return "other"
+}
+
+func requestID(c *gin.Context) string { return c.GetString(requestKey) }
+
+// route is the row's path, in the form of the table; never the path that was sent.
+func route(c *gin.Context) string {
+	pattern := c.FullPath()
+	if pattern == "" {
+		return unmatched
+	}
+	if !strings.Contains(pattern, ":") {
+		return pattern
+	}
+	return ginName.ReplaceAllString(pattern, "{$1}")
+}
+
+var ginName = regexp.MustCompile(`:([a-z_]+)`)
+
+// metrics of the HTTP side. Labels are bounded: rows of the table, their methods, five classes.
+type metrics struct {
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	inFlight prometheus.Gauge
+}
+
+// buckets suit answers from the projection (a millisecond) up to a commit (seconds).
+var buckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+
+func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hutong_http_requests_total", Help: "Requests by route, method and class of status.",
+		}, []string{"route", "method", "class"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hutong_http_request_seconds", Help: "Time to answer, by route and method.", Buckets: buckets,
+		}, []string{"route", "method"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "hutong_http_requests_in_flight", Help: "Requests under way.",
+		}),
+	}
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.inFlight} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
