@@ -100,13 +100,6 @@ func (n *Network) Down(ctx context.Context, purge bool) error {
 	if err := n.table.Stop(ctx, records); err != nil {
 		return err
 	}
-	for _, r := range records {
-		for _, port := range r.Ports {
-			if process.Busy(port.Number) {
-				return fmt.Errorf("%s is stopped, but somebody else listens at its port %d", r.Name, port.Number)
-			}
-		}
-	}
 	if !purge {
 		return nil
 	}

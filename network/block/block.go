@@ -74,6 +74,7 @@ type Transaction struct {
 	Channel   string
 	At        time.Time // UTC; the client's claim
 	Creator   Identity
+	Signer    []byte // the creator, serialized
 	Nonce     []byte
 	Endorsers []Identity
 

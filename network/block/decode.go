@@ -61,7 +61,7 @@ func (d *Decoder) transaction(tx *Transaction, raw []byte) error {
 	if err := proto.Unmarshal(payload.GetHeader().GetSignatureHeader(), &signature); err != nil {
 		return fmt.Errorf("signature header: %w", err)
 	}
-	tx.Creator, tx.Nonce = d.known.of(signature.GetCreator()), signature.GetNonce()
+	tx.Creator, tx.Signer, tx.Nonce = d.known.of(signature.GetCreator()), signature.GetCreator(), signature.GetNonce()
 	switch common.HeaderType(head.GetType()) {
 	case common.HeaderType_ENDORSER_TRANSACTION:
 		tx.Kind = Endorsed

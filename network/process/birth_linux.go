@@ -12,6 +12,7 @@ import (
 // from 3 on.
 const (
 	stateField     = 3 - 3
+	threadsField   = 20 - 3
 	startTimeField = 22 - 3
 )
 
@@ -33,7 +34,10 @@ func birth(pid int) (string, error) {
 	if end < 0 || len(fields) <= startTimeField {
 		return "", fmt.Errorf("/proc/%d/stat has an unknown form", pid)
 	}
-	if fields[stateField] == "Z" || fields[stateField] == "X" {
+	// The first thread of a process can have ended before the others, which
+	// then still hold its ports.
+	ended := fields[stateField] == "X" || fields[stateField] == "Z" && (fields[threadsField] == "0" || fields[threadsField] == "1")
+	if ended {
 		return "", fmt.Errorf("process %d has ended", pid)
 	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")

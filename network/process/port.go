@@ -1,6 +1,7 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +13,9 @@ import (
 // portProbe bounds the attempt to reach somebody at a port; on loopback the
 // answer, either way, is immediate.
 const portProbe = 500 * time.Millisecond
+
+// freeTimeout is how long a port may stay taken after its process has ended.
+const freeTimeout = 5 * time.Second
 
 // CheckPorts makes sure that nobody holds a port of these processes, and says
 // for each that is held by whom, where the system tells, and what to do.
@@ -31,6 +35,23 @@ func CheckPorts(specs []Spec) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// awaitFree waits until nobody listens at a port any more. A system may take a
+// moment to close what an ended process had open.
+func awaitFree(ctx context.Context, port int) error {
+	ctx, cancel := context.WithTimeout(ctx, freeTimeout)
+	defer cancel()
+	ticker := time.NewTicker(probeInterval)
+	defer ticker.Stop()
+	for Busy(port) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("port %d is still listened at: %w", port, ctx.Err())
+		case <-ticker.C:
+		}
+	}
+	return nil
 }
 
 // Busy says whether somebody listens at a loopback port or bars us from it.

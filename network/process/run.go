@@ -177,6 +177,9 @@ func (t *Table) Stop(ctx context.Context, records []Record) error {
 }
 
 func (t *Table) stop(ctx context.Context, r Record) error {
+	if !r.Alive() {
+		return t.forget(r.Name)
+	}
 	if err := r.signal(syscall.SIGTERM); err != nil {
 		return err
 	}
@@ -188,7 +191,15 @@ func (t *Table) stop(ctx context.Context, r Record) error {
 			return fmt.Errorf("%s (pid %d) does not end, not even killed", r.Name, r.PID)
 		}
 	}
-	return t.forget(r.Name)
+	if err := t.forget(r.Name); err != nil {
+		return err
+	}
+	for _, port := range r.Ports {
+		if err := awaitFree(ctx, port.Number); err != nil {
+			return fmt.Errorf("%s is stopped, but %w", r.Name, err)
+		}
+	}
+	return nil
 }
 
 // gone waits for a process to end.
