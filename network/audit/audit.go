@@ -18,6 +18,7 @@ package audit
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -83,7 +84,7 @@ func Check(ctx context.Context, source Source, from, to uint64, progress func(nu
 	if to < from {
 		return Report{}, fmt.Errorf("audit: the range %d to %d is empty", from, to)
 	}
-	c := checker{report: Report{From: from, To: to, Codes: map[string]int{}}, next: from, ids: map[string]uint64{}}
+	c := checker{report: Report{From: from, To: to, Codes: map[string]int{}}, next: from, ids: map[[sha256.Size]byte]uint64{}}
 	for b, err := range source.Blocks(ctx, from, to) {
 		if err != nil {
 			return c.report, fmt.Errorf("audit: block %d: %w", c.next, err)
@@ -112,8 +113,8 @@ func Check(ctx context.Context, source Source, from, to uint64, progress func(nu
 type checker struct {
 	report  Report
 	next    uint64
-	last    []byte // hash of the block before, computed; nil before the first
-	ids     map[string]uint64
+	last    []byte                       // hash of the block before, computed; nil before the first
+	ids     map[[sha256.Size]byte]uint64 // where each valid transaction was first; digits would take twice the room
 	decoder block.Decoder
 }
 
@@ -158,13 +159,14 @@ func (c *checker) transactions(b block.Block) *Failure {
 		if tx.Kind != block.Endorsed {
 			continue // a configuration has no id of its own making
 		}
-		if computed := block.TransactionID(tx.Nonce, tx.Signer); computed != tx.ID {
+		id := block.TransactionID(tx.Nonce, tx.Signer)
+		if computed := hex.EncodeToString(id[:]); computed != tx.ID {
 			return c.failure(Transaction, fmt.Sprintf("the id of transaction %d is not the hash of its nonce and creator", tx.Index), computed, tx.ID)
 		}
-		if first, seen := c.ids[tx.ID]; seen {
+		if first, seen := c.ids[id]; seen {
 			return c.failure(Duplicate, fmt.Sprintf("transaction %d is valid, but its id was in block %d already", tx.Index, first), "", tx.ID)
 		}
-		c.ids[tx.ID] = b.Number
+		c.ids[id] = b.Number
 	}
 	return nil
 }

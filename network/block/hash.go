@@ -39,11 +39,12 @@ func DataHash(d *common.BlockData) []byte {
 	return h.Sum(nil)
 }
 
-// TransactionID computes the id that a creator and a nonce must give: SHA-256 over nonce and creator, as lower-case
-// hexadecimal digits.
-func TransactionID(nonce, creator []byte) string {
+// TransactionID computes what a transaction's id must be: SHA-256 over its nonce and its creator. The ledger writes it as
+// lower-case hexadecimal digits.
+func TransactionID(nonce, creator []byte) (id [sha256.Size]byte) {
 	h := sha256.New()
 	h.Write(nonce)
 	h.Write(creator)
-	return hexadecimal(h.Sum(nil))
+	h.Sum(id[:0])
+	return id
 }

@@ -1,7 +1,6 @@
 package block
 
 import (
-	"encoding/hex"
 	"fmt"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -54,5 +53,3 @@ func channelHeader(raw []byte) (*common.ChannelHeader, *common.Payload, error) {
 	}
 	return head, payload, nil
 }
-
-func hexadecimal(raw []byte) string { return hex.EncodeToString(raw) }
