@@ -206,7 +206,7 @@ func decode[Req Validator](raw []byte) (request Req, err error) {
 		err = request.Validate()
 	}
 	var f *fault.Fault
-	if errors.As(err, &f) && f.Field != "" {
+	if errors.As(err, &f) && (f.Field != "" || f.Rule != "") {
 		err = f.Under("request")
 	}
 	return request, err
