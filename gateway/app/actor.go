@@ -39,11 +39,17 @@ func (u Unknown) Error() string { return "the transaction's outcome is not known
 
 // is checks that the actor has one of the roles. Routes check it first; functions check it again, so that no route can be
 // wired to a function it should not reach.
+// A role without whom it is for is no role: lists are selected by subject or agency, and an empty one would select all.
 func (a Actor) is(roles ...string) error {
-	if slices.Contains(roles, a.Role) {
-		return nil
+	switch {
+	case !slices.Contains(roles, a.Role):
+		return fault.New(fault.Denied, "access.role", "the caller's role may not do this").On("token.role", "one_of:"+strings.Join(roles, ","))
+	case a.Role == Citizen && a.Subject == "":
+		return fault.New(fault.Denied, "access.no_subject", "sign in again; the token does not say who the citizen is").On("token.sub", "required")
+	case a.Role != Citizen && a.Role != Public && a.Agency == "":
+		return fault.New(fault.Denied, "access.no_agency", "sign in again; the token does not say for which agency").On("token.agency", "required")
 	}
-	return fault.New(fault.Denied, "access.role", "the caller's role may not do this").On("token.role", "one_of:"+strings.Join(roles, ","))
+	return nil
 }
 
 // own checks that a record belongs to the actor's agency.

@@ -15,3 +15,89 @@
 // Invariants: no personal data leaves a payload (it is in no error, log, ledger argument or index); a payload is kept and
 // sent only sealed; a citizen reaches only what is theirs, an officer only what is the agency's.
 package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hutong-gov/hutong/gateway/connector"
+	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/ledger"
+	"github.com/hutong-gov/hutong/gateway/store"
+	"github.com/hutong-gov/hutong/gateway/vault"
+
+	"github.com/hutong-gov/hutong/chaincode/kernel"
+)
+
+// Ledger writes to and asks the organisation's own peer.
+type Ledger interface {
+	Submit(ctx context.Context, as ledger.Signer, chaincode, function string, command kernel.Command) (ledger.Outcome, error)
+	SubmitBatch(ctx context.Context, as ledger.Signer, chaincode string, batch kernel.Batch) ([]ledger.Outcome, error)
+	Evaluate(ctx context.Context, as ledger.Signer, chaincode, function string, request, answer any) error
+}
+
+// Store is the projection of the ledger.
+type Store interface {
+	Get(ctx context.Context, noun, id string) (store.Record, bool, error)
+	Find(ctx context.Context, q store.Query) ([]store.Record, string, error)
+	Transaction(ctx context.Context, id string) (store.Transaction, bool, error)
+	Height(ctx context.Context) (uint64, error)
+	WaitBlock(ctx context.Context, number uint64) error
+}
+
+// Vault keeps sealed payloads.
+type Vault interface {
+	Put(ctx context.Context, entries ...vault.Entry) error
+	Get(ctx context.Context, commitment, recipient string) (vault.Entry, bool, error)
+}
+
+// Peers are the gateways of other organisations, reached by the MSP id of the organisation.
+type Peers interface {
+	// Sealed fetches what is sealed to an agency under a commitment.
+	Sealed(ctx context.Context, msp, commitment, agency string) (seal.Envelope, error)
+	// Deliver asks a provider's gateway to deliver a use.
+	Deliver(ctx context.Context, msp, use string, selector Delivery) (seal.Envelope, error)
+}
+
+// Connectors read departments' databases.
+type Connectors interface {
+	Fetch(ctx context.Context, q connector.Query) (map[string]any, error)
+}
+
+// Dependencies are what an App is made of. All are required but Clock, and Peers where there is no other gateway.
+type Dependencies struct {
+	MSP        string          // the organisation served
+	Channel    string          // what subjects sign names it
+	PublicURL  string          // how others reach this gateway
+	Identities []ledger.Signer // that this gateway holds
+	Keys       seal.Keys       // private exchange keys of the agencies served
+	Ledger     Ledger
+	Store      Store
+	Vault      Vault
+	Peers      Peers
+	Connectors Connectors
+	Clock      func() time.Time // nil means time.Now
+}
+
+// App is the application. Safe for concurrent use.
+type App struct{ Dependencies }
+
+// New checks the dependencies.
+func New(d Dependencies) (*App, error) {
+	switch {
+	case d.MSP == "" || d.Channel == "":
+		return nil, errors.New("app: msp and channel are required")
+	case d.Ledger == nil || d.Store == nil || d.Vault == nil || d.Connectors == nil:
+		return nil, errors.New("app: ledger, store, vault and connectors are required")
+	case len(d.Identities) == 0:
+		return nil, errors.New("app: at least one identity is required")
+	}
+	if d.Clock == nil {
+		d.Clock = time.Now
+	}
+	return &App{d}, nil
+}
+
+// now is the time in the form records carry: UTC, whole milliseconds.
+func (a *App) now() time.Time { return a.Clock().UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,150 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/commitment"
+	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
+	"github.com/hutong-gov/hutong/gateway/connector"
+	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/vault"
+)
+
+// Delivery asks a provider's gateway to deliver a use.
+type Delivery struct {
+	Selector seal.Envelope `json:"selector" doc:"The particulars the record is found by, sealed to the provider; their commitment is the one of the use."`
+	Block    uint64        `json:"block" doc:"The block the use is in."`
+}
+
+// Deliver is POST /v1/uses/{id}/delivery.
+type Deliver struct {
+	ID string `path:"id" json:"-"`
+	Delivery
+}
+
+// Deliver answers what a use asks for, sealed to its consumer. It needs no token: the ledger authorises it. The use must be
+// there, its provider an agency of this gateway, and the selector the one the use committed to; and whoever asks, only the
+// consumer can open the answer.
+func (a *App) Deliver(ctx context.Context, _ Actor, req Deliver) (seal.Envelope, error) {
+	return a.deliver(ctx, req.ID, req.Delivery)
+}
+
+func (a *App) deliver(ctx context.Context, id string, d Delivery) (seal.Envelope, error) {
+	var none seal.Envelope
+	if d.Block > 0 { // the use may have reached the consumer's peer before ours
+		if _, err := a.wait(ctx, After{MinBlock: d.Block}); err != nil {
+			return none, err
+		}
+	}
+	use, err := a.useNow(ctx, id)
+	if err != nil {
+		return none, err
+	}
+	as, err := a.held(use.Provider, access.Agency)
+	if err != nil {
+		return none, err
+	}
+	values, err := a.openSelector(use, d.Selector)
+	if err != nil {
+		return none, err
+	}
+	if use.Delivery != "" {
+		return a.redelivered(ctx, use)
+	}
+	document, err := a.fetch(ctx, use, values)
+	if err != nil {
+		return none, err
+	}
+	envelope, err := a.sealTo(ctx, use.Consumer, document)
+	if err != nil {
+		return none, err
+	}
+	// Kept before the ledger is told: a delivery on the ledger can always be handed over again.
+	if err := a.Vault.Put(ctx, vault.Entry{Kind: vault.Delivery, Case: use.Case, Envelope: envelope}); err != nil {
+		return none, err
+	}
+	request := exchange.DeliverUse{Use: use.ID, Commitment: envelope.Commitment}
+	_, err = a.submit(ctx, as, exchange.Name, exchange.UseDeliver, scoped("deliver", use.ID+envelope.Commitment), "", request)
+	if errors.Is(err, exchange.ErrAlreadyDelivered) { // another request for the same delivery was quicker
+		if use, err = a.useNow(ctx, id); err != nil {
+			return none, err
+		}
+		return a.redelivered(ctx, use)
+	}
+	return envelope, err
+}
+
+// useNow reads a use from the peer: what is delivered follows the ledger, not the projection.
+func (a *App) useNow(ctx context.Context, id string) (use exchange.Use, err error) {
+	err = a.Ledger.Evaluate(ctx, a.reader(), exchange.Name, "use:Get", kernel.ByID{ID: id}, &use)
+	return use, err
+}
+
+func (a *App) redelivered(ctx context.Context, use exchange.Use) (seal.Envelope, error) {
+	entry, found, err := a.Vault.Get(ctx, use.Delivery, use.Consumer)
+	if err == nil && !found {
+		err = fault.New(fault.Missing, "sealed.missing", "the delivery is not kept any more; request the use again").On("id", "kept")
+	}
+	return entry.Envelope, err
+}
+
+func (a *App) openSelector(use exchange.Use, sealed seal.Envelope) (map[string]json.RawMessage, error) {
+	if sealed.To != use.Provider || sealed.Commitment != use.Selector {
+		return nil, fault.New(fault.Denied, "use.selector_mismatch", "send the selector the use committed to, sealed to its provider").On("selector.commitment", "equals:use.selector")
+	}
+	document, err := a.open(sealed)
+	if err != nil {
+		return nil, under("selector", err)
+	}
+	return document.Values(), nil
+}
+
+// fetch reads the fields of a use from the provider's database and salts them.
+func (a *App) fetch(ctx context.Context, use exchange.Use, values map[string]json.RawMessage) (commitment.Document, error) {
+	var none commitment.Document
+	dataset, err := get[exchange.Dataset](ctx, a, "dataset", use.Dataset, "dataset")
+	if err != nil {
+		return none, err
+	}
+	found, err := a.Connectors.Fetch(ctx, connector.Query{
+		Dataset: use.Dataset, Selector: values,
+		Fields: specs(dataset, use.Fields), Selects: specs(dataset, dataset.Selector),
+	})
+	if err != nil {
+		return none, err
+	}
+	return commitment.New(found)
+}
+
+// specs are the dataset's descriptions of the fields named, in the order of the names.
+func specs(d exchange.Dataset, names []string) []exchange.FieldSpec {
+	var list []exchange.FieldSpec
+	for _, name := range names {
+		if at := slices.IndexFunc(d.Fields, func(f exchange.FieldSpec) bool { return f.Name == name }); at >= 0 {
+			list = append(list, d.Fields[at])
+		}
+	}
+	return list
+}
+
+// SealedBy is GET /v1/sealed/{commitment}/{agency}.
+type SealedBy struct {
+	Commitment string `path:"commitment" json:"-" pattern:"^[0-9a-f]{64}$"`
+	Agency     string `path:"agency" json:"-" max:"64"`
+}
+
+// Sealed hands out a sealed payload to whoever asks: only the agency it is sealed to can open it, and only who knows the
+// commitment, 256 bits that stand on the ledger, can ask for it.
+func (a *App) Sealed(ctx context.Context, _ Actor, req SealedBy) (seal.Envelope, error) {
+	entry, found, err := a.Vault.Get(ctx, req.Commitment, req.Agency)
+	if err == nil && !found {
+		err = fault.New(fault.Missing, "sealed.missing", "no payload is kept for the agency under this commitment").On("commitment", "kept")
+	}
+	return entry.Envelope, err
+}

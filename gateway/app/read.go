@@ -1,0 +1,137 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/gateway/store"
+)
+
+// maxWait bounds how long a read waits for min_block.
+const maxWait = 10 * time.Second
+
+// After is part of every read of the projection.
+type After struct {
+	MinBlock uint64 `query:"min_block" json:"-" doc:"Wait until the projection has this block: the block of a receipt makes sure the read sees the write."`
+}
+
+// Paging is part of every list.
+type Paging struct {
+	After
+	PageSize  int    `query:"page_size" json:"-" min:"1" max:"200" doc:"Items a page; 50 if absent."`
+	PageToken string `query:"page_token" json:"-" max:"512" doc:"next_page_token of the page before."`
+}
+
+// Page is a list of the projection.
+type Page[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next_page_token,omitempty" doc:"Absent on the last page."`
+	AsOf  uint64 `json:"as_of_block" doc:"The read includes this block and everything before it."`
+}
+
+// Item is one record of the projection.
+type Item[T any] struct {
+	Item T      `json:"item"`
+	AsOf uint64 `json:"as_of_block" doc:"The read includes this block and everything before it."`
+}
+
+// wait waits for min_block and gives the block that what is read from now on includes.
+func (a *App) wait(ctx context.Context, after After) (asOf uint64, err error) {
+	if after.MinBlock > 0 {
+		waiting, cancel := context.WithTimeout(ctx, maxWait)
+		defer cancel()
+		if err := a.Store.WaitBlock(waiting, after.MinBlock); err != nil {
+			if ctx.Err() == nil && waiting.Err() != nil {
+				return 0, fault.New(fault.Refused, "projection.behind", "the projection does not have the block yet; ask again later").On("query.min_block", "reached")
+			}
+			return 0, err
+		}
+	}
+	return a.Store.Height(ctx)
+}
+
+// record decodes a record's body.
+func record[T any](r store.Record) (v T, err error) {
+	if err := json.Unmarshal(r.Body, &v); err != nil {
+		return v, fmt.Errorf("projection: %s %s: %w", r.Noun, r.ID, err)
+	}
+	return v, nil
+}
+
+// find reads one record that may be absent.
+func find[T any](ctx context.Context, a *App, noun, id string) (v T, found bool, err error) {
+	r, found, err := a.Store.Get(ctx, noun, id)
+	if err != nil || !found {
+		return v, false, err
+	}
+	v, err = record[T](r)
+	return v, true, err
+}
+
+// get reads one record. Fault: <noun>.missing, naming the request's field.
+func get[T any](ctx context.Context, a *App, noun, id, field string) (T, error) {
+	v, found, err := find[T](ctx, a, noun, id)
+	if err == nil && !found {
+		err = missing(noun, field)
+	}
+	return v, err
+}
+
+func missing(noun, field string) error {
+	return fault.New(fault.Missing, noun+".missing", "no such record; check the identifier").On(field, "exists")
+}
+
+// list reads a page.
+func list[T any](ctx context.Context, a *App, p Paging, q store.Query) (page Page[T], err error) {
+	if page.AsOf, err = a.wait(ctx, p.After); err != nil {
+		return page, err
+	}
+	q.PageSize, q.PageToken = p.PageSize, p.PageToken
+	page.Items, page.Next, err = some[T](ctx, a, q)
+	return page, err
+}
+
+// some reads the records of one page.
+func some[T any](ctx context.Context, a *App, q store.Query) (items []T, next string, err error) {
+	records, next, err := a.Store.Find(ctx, q)
+	if err != nil {
+		return nil, "", err
+	}
+	items = make([]T, len(records))
+	for i, r := range records {
+		if items[i], err = record[T](r); err != nil {
+			return nil, "", err
+		}
+	}
+	return items, next, nil
+}
+
+// maxAll bounds lists that are read whole: steps of a case, uses of a case.
+const maxAll = 1000
+
+// all reads every record that fits, page after page.
+func all[T any](ctx context.Context, a *App, q store.Query) (items []T, err error) {
+	for {
+		page, next, err := some[T](ctx, a, q)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, page...)
+		if next == "" || len(items) >= maxAll {
+			return items, nil
+		}
+		q.PageToken = next
+	}
+}
+
+// one answers a single record with the block it is as of.
+func one[T any](ctx context.Context, a *App, after After, noun, id, field string) (item Item[T], err error) {
+	if item.AsOf, err = a.wait(ctx, after); err != nil {
+		return item, err
+	}
+	item.Item, err = get[T](ctx, a, noun, id, field)
+	return item, err
+}

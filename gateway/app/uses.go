@@ -1,0 +1,330 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/collaboration"
+	"github.com/hutong-gov/hutong/chaincode/commitment"
+	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
+	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/ledger"
+	"github.com/hutong-gov/hutong/gateway/store"
+	"github.com/hutong-gov/hutong/gateway/vault"
+)
+
+// RequestUse is POST /v1/uses: for a material of the case's service, or with everything said.
+type RequestUse struct {
+	Keyed
+	Case       string                     `json:"case" min:"1" max:"64" doc:"The case the data is for."`
+	Material   string                     `json:"material,omitempty" max:"64" doc:"A material of the case's service that comes from a dataset; everything else follows from it."`
+	Dataset    string                     `json:"dataset,omitempty" max:"128" doc:"Without material: the dataset."`
+	Fields     []string                   `json:"fields,omitempty" max:"128" doc:"Without material: the fields to read."`
+	Purpose    string                     `json:"purpose,omitempty" max:"64" doc:"Without material: what for."`
+	LegalBasis string                     `json:"legal_basis,omitempty" max:"200" doc:"Without material: the rule that allows it."`
+	Grant      string                     `json:"grant,omitempty" max:"64" doc:"The grant it rests on; found if absent."`
+	Consent    string                     `json:"consent,omitempty" max:"64" doc:"The consent it rests on; with material, found if absent."`
+	Selector   map[string]json.RawMessage `json:"selector,omitempty" doc:"Without material: the particulars the record is found by; they travel sealed to the provider."`
+}
+
+// Used is the answer to a use that was carried through.
+type Used struct {
+	Receipt
+	Number   int    `json:"number" doc:"In the subject's access log."`
+	Delivery string `json:"delivery" doc:"Commitment of what was delivered and opened."`
+}
+
+// RequestUse fetches data for a case: the use is requested on the ledger, the provider delivers sealed, what was opened is
+// checked against the ledger and acknowledged. Sent again with the same key, it goes on where it stopped.
+func (a *App) RequestUse(ctx context.Context, who Actor, req RequestUse) (answer Used, err error) {
+	as, err := a.asOfficer(who)
+	if err != nil {
+		return answer, err
+	}
+	c, err := a.visibleCase(ctx, who, req.Case)
+	if err != nil {
+		return answer, err
+	}
+	key := scoped(who.owner(), req.Key)
+	id := kernel.ID(who.Agency, exchange.UseRequest, key)
+	if err := a.asBefore(ctx, id, &req); err != nil {
+		return answer, err
+	}
+	request, values, err := a.useRequest(ctx, who, c, req)
+	if err != nil {
+		return answer, err
+	}
+	selector, err := a.salted(who.Agency, "selector", id, values)
+	if err != nil {
+		return answer, under("selector", err)
+	}
+	if request.Selector, err = selector.Root(); err != nil {
+		return answer, under("selector", err)
+	}
+	if err := request.Validate(); err != nil {
+		return answer, err
+	}
+	requested, err := a.submit(ctx, as, exchange.Name, exchange.UseRequest, key, who.Staff, request)
+	if err != nil {
+		return answer, err
+	}
+	return a.carryThrough(ctx, who, as, requested, selector)
+}
+
+// asBefore makes a repeated request rest on the grant and consent it rested on first: what is found for it now may be
+// another.
+func (a *App) asBefore(ctx context.Context, id string, req *RequestUse) error {
+	use, err := a.useNow(ctx, id)
+	if f := fault.From(err); f != nil {
+		if f.Kind == fault.Missing {
+			return nil
+		}
+		return err
+	}
+	if req.Grant == "" {
+		req.Grant = use.Grant
+	}
+	if req.Consent == "" {
+		req.Consent = use.Consent
+	}
+	return nil
+}
+
+// carryThrough takes a requested use to its acknowledgement, from wherever it is.
+func (a *App) carryThrough(ctx context.Context, who Actor, as ledger.Signer, requested Receipt, selector commitment.Document) (answer Used, err error) {
+	use, err := a.useNow(ctx, requested.ID)
+	if err != nil {
+		return answer, err
+	}
+	answer = Used{Receipt: requested, Number: use.Number, Delivery: use.Delivery}
+	if use.Status == exchange.Acknowledged {
+		answer.Status, answer.Version = use.Status, use.Version
+		return answer, nil
+	}
+	envelope, err := a.delivered(ctx, use, requested.Block, selector)
+	if err != nil {
+		return answer, err
+	}
+	if _, err := a.open(envelope); err != nil {
+		return answer, err
+	}
+	if err := a.Vault.Put(ctx, vault.Entry{Kind: vault.Delivery, Case: use.Case, Envelope: envelope}); err != nil {
+		return answer, err
+	}
+	acknowledgement := exchange.AcknowledgeUse{Use: use.ID, Commitment: envelope.Commitment}
+	answer.Receipt, err = a.submit(ctx, as, exchange.Name, exchange.UseAcknowledge, scoped("acknowledge", use.ID+envelope.Commitment), who.Staff, acknowledgement)
+	answer.Delivery = envelope.Commitment
+	return answer, err
+}
+
+// delivered gets the delivery of a use: from the vault if it came before, else from the provider's gateway.
+func (a *App) delivered(ctx context.Context, use exchange.Use, block uint64, selector commitment.Document) (seal.Envelope, error) {
+	if use.Delivery != "" {
+		if entry, found, err := a.Vault.Get(ctx, use.Delivery, use.Consumer); err != nil || found {
+			return entry.Envelope, err
+		}
+	}
+	sealed, err := a.sealTo(ctx, use.Provider, selector)
+	if err != nil {
+		return seal.Envelope{}, err
+	}
+	d := Delivery{Selector: sealed, Block: block}
+	if a.serves(use.Provider) {
+		return a.deliver(ctx, use.ID, d)
+	}
+	if a.Peers == nil {
+		return seal.Envelope{}, fault.New(fault.Refused, "peer.unknown", "the provider's gateway is not in this gateway's directory").On("dataset", "reachable")
+	}
+	envelope, err := a.Peers.Deliver(ctx, access.MSPOf(use.Provider), use.ID, d)
+	if err == nil && envelope.To != use.Consumer {
+		err = fault.New(fault.Refused, "sealed.other_content", "the other gateway answered something else than was asked for").On("to", "equals:consumer")
+	}
+	return envelope, err
+}
+
+// useRequest completes a request: of a material everything follows; otherwise the caller says everything.
+func (a *App) useRequest(ctx context.Context, who Actor, c collaboration.Case, req RequestUse) (r exchange.RequestUse, values map[string]json.RawMessage, err error) {
+	r = exchange.RequestUse{
+		Subject: c.Subject, Dataset: req.Dataset, Fields: req.Fields, Purpose: req.Purpose, LegalBasis: req.LegalBasis,
+		Case: c.ID, Grant: req.Grant, Consent: req.Consent,
+	}
+	values = req.Selector
+	if req.Material != "" {
+		if req.Dataset != "" || len(req.Fields) > 0 || req.Purpose != "" || req.LegalBasis != "" || len(req.Selector) > 0 {
+			return r, nil, fault.Field("material", "alone", "send a material, or dataset, fields, purpose, legal_basis and selector; not both")
+		}
+		if values, err = a.fromMaterial(ctx, who, c, req.Material, &r); err != nil {
+			return r, nil, err
+		}
+	}
+	for _, m := range []struct{ field, value string }{{"dataset", r.Dataset}, {"purpose", r.Purpose}, {"legal_basis", r.LegalBasis}} {
+		if m.value == "" {
+			return r, nil, fault.Field(m.field, "required", "a use states dataset, purpose and legal basis")
+		}
+	}
+	if len(values) == 0 {
+		return r, nil, fault.Field("selector", "required", "send the particulars the record is found by")
+	}
+	if r.Grant == "" {
+		r.Grant, err = a.grantFor(ctx, who.Agency, r)
+	}
+	return r, values, err
+}
+
+// fromMaterial fills in what follows from a material, and reads the selector's values from the application form.
+func (a *App) fromMaterial(ctx context.Context, who Actor, c collaboration.Case, id string, r *exchange.RequestUse) (map[string]json.RawMessage, error) {
+	definition, err := get[collaboration.Definition](ctx, a, "definition", c.Definition, "case")
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(definition.Materials, func(m collaboration.Material) bool { return m.ID == id })
+	if at < 0 || definition.Materials[at].Source != collaboration.FromDataset {
+		return nil, fault.New(fault.Missing, "material.missing", "name a material of the case's service that comes from a dataset").On("material", "exists")
+	}
+	m := definition.Materials[at]
+	if err := who.own(m.For); err != nil {
+		return nil, err
+	}
+	r.Dataset, r.Fields, r.Purpose, r.LegalBasis = m.Dataset, m.Fields, definition.Code, definition.LegalBasis
+	if r.Consent == "" {
+		consents, err := all[exchange.Consent](ctx, a, store.Query{Noun: "consent", Case: c.ID, Peer: who.Agency, Kind: m.Dataset})
+		if err != nil {
+			return nil, err
+		}
+		if consent, found := a.consentFor(consents, m); found {
+			r.Consent = consent.ID
+		} else if len(consents) > 0 {
+			r.Consent = consents[len(consents)-1].ID // the ledger says what is wrong with it
+		}
+	}
+	return a.fromForm(ctx, who, c, m.Dataset)
+}
+
+// fromForm reads a dataset's selector from the answers of the form.
+func (a *App) fromForm(ctx context.Context, who Actor, c collaboration.Case, dataset string) (map[string]json.RawMessage, error) {
+	d, err := get[exchange.Dataset](ctx, a, "dataset", dataset, "material")
+	if err != nil {
+		return nil, err
+	}
+	form, err := a.formOf(ctx, c, who.Agency)
+	if err != nil {
+		return nil, err
+	}
+	answers, values := form.Values(), map[string]json.RawMessage{}
+	for _, name := range d.Selector {
+		value, answered := answers[name]
+		if !answered {
+			return nil, fault.New(fault.Refused, "form.no_selector", "the application does not answer what the record is found by; return the step for correction").On("form."+name, "required")
+		}
+		values[name] = value
+	}
+	return values, nil
+}
+
+// grantFor finds the grant a use rests on: one that covers it if there is any, else the latest, so that the ledger says what
+// is wrong with it.
+func (a *App) grantFor(ctx context.Context, agency string, r exchange.RequestUse) (string, error) {
+	grants, err := all[exchange.Grant](ctx, a, store.Query{Noun: "grant", Peer: agency, Kind: r.Dataset})
+	if err != nil {
+		return "", err
+	}
+	if len(grants) == 0 {
+		return "", fault.New(fault.Refused, "exchange.grant_missing", "the agency has not asked for a grant to use this dataset").On("grant", "granted")
+	}
+	now := a.now()
+	at := slices.IndexFunc(grants, func(g exchange.Grant) bool {
+		return g.Status == exchange.Granted && slices.Contains(g.Terms.Purposes, r.Purpose) && covers(g.Terms.Fields, r.Fields) &&
+			!now.Before(g.Terms.ValidFrom) && now.Before(g.Terms.ValidUntil)
+	})
+	if at < 0 {
+		at = len(grants) - 1
+	}
+	return grants[at].ID, nil
+}
+
+// Uses is GET /v1/uses.
+type Uses struct {
+	Paging
+	As     string `query:"as" json:"-" enum:"consumer,provider" doc:"As whom the agency has a part in them; consumer if absent."`
+	Status string `query:"status" json:"-" enum:"requested,delivered,acknowledged" doc:"Only uses of this status."`
+	Case   string `query:"case" json:"-" max:"64" doc:"Only uses for this case."`
+}
+
+// Uses lists an agency's uses of others' data, or others' uses of its own; all of them for an auditor.
+func (a *App) Uses(ctx context.Context, who Actor, req Uses) (page Page[exchange.Use], err error) {
+	if err := who.is(Officer, Auditor); err != nil {
+		return page, err
+	}
+	q := store.Query{Noun: "use", Status: req.Status, Case: req.Case, Descending: true}
+	switch {
+	case who.Role == Auditor:
+	case req.As == "provider":
+		q.Agency = who.Agency
+	default:
+		q.Peer = who.Agency
+	}
+	return list[exchange.Use](ctx, a, req.Paging, q)
+}
+
+// ByID is a read of one record.
+type ByID struct {
+	After
+	ID string `path:"id" json:"-"`
+}
+
+// Use shows a use to its two agencies, its subject and auditors.
+func (a *App) Use(ctx context.Context, who Actor, req ByID) (item Item[exchange.Use], err error) {
+	if err := who.is(Citizen, Officer, Auditor); err != nil {
+		return item, err
+	}
+	if item, err = one[exchange.Use](ctx, a, req.After, "use", req.ID, "id"); err != nil {
+		return item, err
+	}
+	switch who.Role {
+	case Citizen:
+		return item, who.self(item.Item.Subject, "use")
+	case Officer:
+		if who.own(item.Item.Provider) == nil {
+			return item, nil
+		}
+		return item, who.own(item.Item.Consumer)
+	}
+	return item, nil
+}
+
+// Payload is a delivery, opened for the officer of the consumer.
+type Payload struct {
+	Use      exchange.Use        `json:"use"`
+	Document commitment.Document `json:"document" doc:"What was delivered; it has been checked against the ledger."`
+}
+
+// Payload opens what was delivered to the officer's agency.
+func (a *App) Payload(ctx context.Context, who Actor, req ByID) (p Payload, err error) {
+	if err := who.is(Officer); err != nil {
+		return p, err
+	}
+	item, err := one[exchange.Use](ctx, a, req.After, "use", req.ID, "id")
+	if err != nil {
+		return p, err
+	}
+	p.Use = item.Item
+	if err := who.own(p.Use.Consumer); err != nil {
+		return p, err
+	}
+	if p.Use.Delivery == "" {
+		return p, exchange.ErrNotDelivered.On("id", "status:"+exchange.Delivered)
+	}
+	entry, found, err := a.Vault.Get(ctx, p.Use.Delivery, who.Agency)
+	if err == nil && !found {
+		err = fault.New(fault.Missing, "sealed.missing", "the payload is not kept any more").On("id", "kept")
+	}
+	if err != nil {
+		return p, err
+	}
+	p.Document, err = a.open(entry.Envelope)
+	return p, err
+}
