@@ -7,6 +7,7 @@ import "github.com/hutong-gov/hutong/chaincode/fault"
 var (
 	ErrAgencyUnregistered = fault.New(fault.Refused, "exchange.agency_unregistered", "register the agency first").On("creator.agency", "registered")
 	ErrNotIdentityAgency  = fault.New(fault.Denied, "exchange.not_identity_agency", "only an agency with the duty identity registers subjects").On("creator.agency", "duty:"+DutyIdentity)
+	ErrSubjectMissing     = fault.New(fault.Missing, "subject.missing", "the subject has no registered key; register it first").On("request.subject", "exists")
 
 	ErrDatasetWithdrawn = fault.New(fault.Refused, "exchange.dataset_withdrawn", "the dataset is no longer in the directory").On("request.dataset", "published")
 	ErrFieldUnknown     = fault.New(fault.Refused, "exchange.field_unknown", "ask only for fields the dataset has").On("request.fields", "subset:dataset.fields")

@@ -239,4 +239,3 @@ func (c *city) last() []kernel.Change {
 	blocks := c.Blocks()
 	return announced(c, blocks[len(blocks)-1])
 }
-

@@ -37,7 +37,7 @@ func TestSpoiltUses(t *testing.T) {
 		{"legal basis empty", "legal_basis", "", "request.invalid", "request.legal_basis", "required"},
 		{"case empty", "case", "", "request.invalid", "request.case", "required"},
 		{"oversized", "legal_basis", strings.Repeat("x", kernel.MaxRequestBytes), "request.too_large", "request", "max_bytes:49152"},
-		{"no such subject", "subject", "subject-of-the-tests-carol", "log.missing", "request.subject", "exists"},
+		{"no such subject", "subject", "subject-of-the-tests-carol", "subject.missing", "request.subject", "exists"},
 		{"no such dataset", "dataset", housing + "/plans", "dataset.missing", "request.dataset", "exists"},
 		{"no such grant", "grant", nowhere, "grant.missing", "request.grant", "exists"},
 		{"no such consent", "consent", nowhere, "consent.missing", "request.consent", "exists"},

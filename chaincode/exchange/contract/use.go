@@ -63,7 +63,7 @@ func requestUse(tx *kernel.Tx, id string, r exchange.RequestUse) (u exchange.Use
 // contextOf reads everything a request for a use names, in the order the reference page gives: subject, dataset, grant,
 // consent, case. The case is asked of its own contract, last because it costs a call.
 func contextOf(tx *kernel.Tx, r exchange.RequestUse) (c exchange.Context, err error) {
-	if c.Log, err = get(tx, exchange.Logs, "request.subject", r.Subject); err != nil {
+	if c.Log, err = logOf(tx, r.Subject); err != nil {
 		return c, err
 	}
 	if c.Dataset, err = dataset(tx, "request.dataset", r.Dataset); err != nil {
@@ -81,6 +81,16 @@ func contextOf(tx *kernel.Tx, r exchange.RequestUse) (c exchange.Context, err er
 	}
 	c.Matter = exchange.Matter{Subject: answer.Subject, Open: answer.Status == collaboration.Open, Agencies: answer.Agencies}
 	return c, nil
+}
+
+// logOf reads a subject's access log. Every subject has one from its registration, so where there is none there is no
+// subject.
+func logOf(tx *kernel.Tx, subject string) (exchange.Log, error) {
+	log, found, err := exchange.Logs.Find(tx.Store, subject)
+	if err == nil && !found {
+		err = exchange.ErrSubjectMissing
+	}
+	return log, err
 }
 
 // basis reads what a delivery rests on.

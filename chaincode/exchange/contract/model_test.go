@@ -1,0 +1,427 @@
+package contract_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/ledgertest"
+)
+
+// The model knows what has happened and decides for itself what may happen next. It shares no rule with the package under
+// test: the ledger and the model must agree on every single command.
+//
+// What it proves over random histories: no use without a grant and a consent that are live and cover it, no delivery
+// without a use, numbers without a gap, a chain of hashes that a stranger can recompute.
+type model struct {
+	*city
+	t        *rapid.T
+	datasets map[string]*modelDataset
+	grants   []*modelGrant
+	cases    []*modelCase
+	consents []*modelConsent
+	uses     []*modelUse
+	tally    map[string]int // commands that were carried out, by function; shared by all runs
+}
+
+type modelDataset struct {
+	owner            string
+	needs, withdrawn bool
+}
+
+type modelGrant struct {
+	id, dataset, provider, consumer string
+	wanted, terms                   exchange.Terms
+	status                          string
+}
+
+type modelCase struct {
+	id, subject string
+	agencies    []string
+	open        bool
+}
+
+type modelConsent struct {
+	id      string
+	terms   exchange.ConsentTerms
+	revoked bool
+	uses    int
+}
+
+type modelUse struct {
+	id      string
+	request exchange.RequestUse
+	grant   *modelGrant
+	consent *modelConsent
+	until   time.Time
+	status  string
+}
+
+var (
+	players = []string{housing, regulation, tax}
+	people  = []string{alice, bob}
+	goals   = []string{"business.start", "tax.check"}
+	columns = []string{"address", "area"}
+)
+
+func TestModel(t *testing.T) {
+	tally := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		m := &model{city: newCity(t).register(), t: t, datasets: map[string]*modelDataset{}, tally: tally}
+		for _, person := range people {
+			m.openCase(person, players)
+		}
+		m.begin()
+		actions := map[string]func(*rapid.T){
+			"publish": m.publish, "publish too": m.publish, "withdraw a dataset": m.withdrawDataset,
+			"ask for a grant": m.askGrant, "ask for another": m.askGrant, "decide": m.decide, "decide more": m.decide, "withdraw a grant": m.withdrawGrant,
+			"consent": m.giveConsent, "consent again": m.giveConsent, "revoke": m.revoke,
+			"open a case": func(*rapid.T) { m.openCase(m.pick("subject", people), m.some("agencies", players)) }, "close a case": m.closeCase,
+			"use": m.requestUse, "use it": m.requestUse, "use it again": m.requestUse, "use it once more": m.requestUse, "deliver": m.deliver, "deliver more": m.deliver,
+			"acknowledge": m.acknowledge, "time passes": m.pass, "": m.checkHeads,
+		}
+		for range 4 { // about 30 actions each
+			t.Repeat(actions)
+		}
+		m.checkLogs()
+	})
+	for _, function := range []string{exchange.UseRequest, exchange.UseDeliver, exchange.UseAcknowledge, exchange.ConsentRevoke, exchange.GrantWithdraw} {
+		require.NotZero(t, tally[function], "the runs never got to %s", function)
+	}
+	t.Log(tally)
+}
+
+// begin gives a run a dataset that is granted, so that it need not find its way there by chance.
+func (m *model) begin() {
+	terms := m.terms()
+	id := m.do(housing, access.Admin, exchange.DatasetPublish, publication())
+	m.datasets[id] = &modelDataset{owner: housing}
+	g := &modelGrant{dataset: id, provider: housing, consumer: tax, wanted: terms, terms: terms, status: "granted"}
+	g.id = m.do(tax, access.Admin, exchange.GrantRequest, exchange.RequestGrant{Dataset: id, Terms: terms, Basis: "Tax Law 12"})
+	m.do(housing, access.Admin, exchange.GrantGrant, exchange.GrantAccess{Grant: g.id, Terms: terms})
+	m.grants = append(m.grants, g)
+}
+
+// attempt submits a command and holds the ledger to the model's opinion.
+func (m *model) attempt(may bool, agency string, role access.Role, function string, request any) (id string, done bool) {
+	receipt, err := m.try(agency, role, function, request)
+	if may {
+		require.NoError(m.t, err, "the model allows it")
+		m.tally[function]++
+	} else {
+		require.Error(m.t, err, "the model forbids it")
+		m.tally[function+" "+fault.From(err).Reason]++
+	}
+	return receipt.ID, err == nil
+}
+
+func (m *model) pick(label string, from []string) string {
+	return rapid.SampledFrom(from).Draw(m.t, label)
+}
+
+// some is a sorted, non-empty part of a sorted list; most often all of it.
+func (m *model) some(label string, all []string) []string {
+	part := slices.DeleteFunc(slices.Clone(all), func(string) bool { return m.seldom(label) })
+	if len(part) == 0 {
+		return all[:1]
+	}
+	return part
+}
+
+// seldom is true one time of eight: random commands must mostly be right to get anywhere.
+func (m *model) seldom(label string) bool {
+	return rapid.IntRange(0, 7).Draw(m.t, label) == 7
+}
+
+// usually is who should act, seldom anybody.
+func (m *model) usually(who string) string {
+	if m.seldom("another caller") {
+		return m.pick("caller", players)
+	}
+	return who
+}
+
+// period begins a little before or after now and lasts some days.
+func (m *model) period() (from, until time.Time) {
+	from = m.Now().Add(rapid.SampledFrom([]time.Duration{-day, 0, -2 * day, 6 * time.Hour}).Draw(m.t, "from"))
+	return from, from.Add(rapid.SampledFrom([]time.Duration{20 * day, 8 * day, 30 * time.Hour, time.Hour}).Draw(m.t, "for"))
+}
+
+func within(at, from, until time.Time) bool { return !at.Before(from) && at.Before(until) }
+
+func contains(all, part []string) bool {
+	return !slices.ContainsFunc(part, func(s string) bool { return !slices.Contains(all, s) })
+}
+
+// anyOf is one of what there is, or the run skips the step.
+func anyOf[T any](m *model, label string, all []T) T {
+	if len(all) == 0 {
+		m.t.Skip("none yet")
+	}
+	return rapid.SampledFrom(all).Draw(m.t, label)
+}
+
+// anyGrant is most often one that is granted.
+func (m *model) anyGrant() *modelGrant {
+	if m.seldom("any grant") {
+		return anyOf(m, "grant", m.grants)
+	}
+	return anyOf(m, "live grant", slices.DeleteFunc(slices.Clone(m.grants), func(g *modelGrant) bool { return g.status != "granted" }))
+}
+
+func (m *model) anyDataset() (id string, d *modelDataset) {
+	ids := make([]string, 0, len(m.datasets))
+	for id := range m.datasets {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	id = anyOf(m, "dataset", ids)
+	return id, m.datasets[id]
+}
+
+func (m *model) publish(*rapid.T) {
+	owner := m.pick("owner", players)
+	request := publication()
+	request.Code = m.pick("code", []string{"premises", "plans"})
+	request.ConsentRequired = rapid.Bool().Draw(m.t, "consent required")
+	if m.seldom("restricted") {
+		request.Classification = exchange.Restricted
+	}
+	if m.datasets[owner+"/"+request.Code] != nil {
+		m.t.Skip("taken")
+	}
+	id, _ := m.attempt(true, owner, access.Admin, exchange.DatasetPublish, request)
+	m.datasets[id] = &modelDataset{owner: owner, needs: request.ConsentRequired || request.Classification == exchange.Restricted}
+}
+
+func (m *model) withdrawDataset(*rapid.T) {
+	if !m.seldom("at all") || !m.seldom("really") {
+		m.t.Skip("it ends everything")
+	}
+	id, d := m.anyDataset()
+	caller := m.usually(d.owner)
+	if _, done := m.attempt(caller == d.owner && !d.withdrawn, caller, access.Admin, exchange.DatasetWithdraw, exchange.WithdrawDataset{Dataset: id, Reason: "replaced"}); done {
+		d.withdrawn = true
+	}
+}
+
+func (m *model) askGrant(*rapid.T) {
+	id, d := m.anyDataset()
+	consumer := m.pick("consumer", slices.DeleteFunc(slices.Clone(players), func(p string) bool { return p == d.owner }))
+	if m.seldom("its own") {
+		consumer = d.owner
+	}
+	terms := exchange.Terms{Purposes: m.some("purposes", goals), Fields: m.some("fields", columns), ConsentRequired: rapid.Bool().Draw(m.t, "consent")}
+	terms.ValidFrom, terms.ValidUntil = m.period()
+	may := !d.withdrawn && consumer != d.owner && terms.ValidUntil.After(m.Now())
+	if grant, done := m.attempt(may, consumer, access.Admin, exchange.GrantRequest, exchange.RequestGrant{Dataset: id, Terms: terms, Basis: "Tax Law 12"}); done {
+		m.grants = append(m.grants, &modelGrant{id: grant, dataset: id, provider: d.owner, consumer: consumer, wanted: terms, status: "requested"})
+	}
+}
+
+func (m *model) decide(*rapid.T) {
+	g := anyOf(m, "grant", m.grants)
+	caller := m.usually(g.provider)
+	may := caller == g.provider && g.status == "requested"
+	if m.seldom("deny") {
+		if _, done := m.attempt(may, caller, access.Admin, exchange.GrantDeny, exchange.DenyAccess{Grant: g.id, Reason: "not_needed"}); done {
+			g.status = "denied"
+		}
+		return
+	}
+	terms := g.wanted
+	terms.Purposes, terms.Fields = m.some("purposes", goals), m.some("fields", columns)
+	terms.ConsentRequired = rapid.Bool().Draw(m.t, "consent")
+	d := m.datasets[g.dataset]
+	may = may && !d.withdrawn && contains(g.wanted.Purposes, terms.Purposes) && contains(g.wanted.Fields, terms.Fields) &&
+		(terms.ConsentRequired || !d.needs && !g.wanted.ConsentRequired) && terms.ValidUntil.After(m.Now())
+	if _, done := m.attempt(may, caller, access.Admin, exchange.GrantGrant, exchange.GrantAccess{Grant: g.id, Terms: terms}); done {
+		g.status, g.terms = "granted", terms
+	}
+}
+
+func (m *model) withdrawGrant(*rapid.T) {
+	g := anyOf(m, "grant", m.grants)
+	if rapid.IntRange(0, 3).Draw(m.t, "now") != 3 {
+		m.t.Skip("not now")
+	}
+	caller := m.usually(g.provider)
+	if _, done := m.attempt(caller == g.provider && g.status == "granted", caller, access.Admin, exchange.GrantWithdraw, exchange.WithdrawGrant{Grant: g.id, Reason: "misuse"}); done {
+		g.status = "withdrawn"
+	}
+}
+
+func (m *model) openCase(subject string, agencies []string) {
+	id := m.do(hall, access.Portal, "case:Open", openCase{subject, agencies})
+	m.cases = append(m.cases, &modelCase{id, subject, agencies, true})
+}
+
+func (m *model) closeCase(*rapid.T) {
+	k := anyOf(m, "case", m.cases)
+	if !k.open || !m.seldom("at all") {
+		m.t.Skip("seldom")
+	}
+	m.do(hall, access.Portal, "case:Close", caseRef{k.id})
+	k.open = false
+}
+
+func (m *model) giveConsent(*rapid.T) {
+	g, k := m.anyGrant(), anyOf(m, "case", m.cases)
+	terms := m.consentTerms()
+	terms.Subject, terms.Dataset, terms.Consumer, terms.Case = k.subject, g.dataset, m.usually(g.consumer), k.id
+	terms.Purpose, terms.Fields = m.pick("purpose", goals), m.some("fields", columns)
+	terms.MaxUses = rapid.IntRange(1, 3).Draw(m.t, "uses")
+	terms.From, terms.Until = m.period()
+	signer := terms.Subject
+	if m.seldom("forge") {
+		signer = m.pick("signer", people)
+	}
+	may := signer == terms.Subject && !m.datasets[g.dataset].withdrawn && m.Now().Before(terms.Until)
+	if id, done := m.attempt(may, hall, access.Portal, exchange.ConsentGive, exchange.GiveConsent{JWS: sign(keys[signer], exchange.ConsentKind, terms)}); done {
+		m.consents = append(m.consents, &modelConsent{id: id, terms: terms})
+	}
+}
+
+func (m *model) revoke(*rapid.T) {
+	if rapid.Bool().Draw(m.t, "not now") {
+		m.t.Skip("not now")
+	}
+	c := anyOf(m, "consent", m.consents)
+	signer := m.pick("signer", people)
+	request := exchange.RevokeConsent{Consent: c.id, JWS: sign(keys[signer], exchange.RevocationKind,
+		exchange.Revocation{Channel: ledgertest.Channel, Subject: signer, Consent: c.id})}
+	if _, done := m.attempt(signer == c.terms.Subject && !c.revoked, hall, access.Portal, exchange.ConsentRevoke, request); done {
+		c.revoked = true
+	}
+}
+
+// requestUse follows a consent or, seldom, does without one; every other member is right most of the time.
+func (m *model) requestUse(*rapid.T) {
+	k, g := anyOf(m, "case", m.cases), m.anyGrant()
+	request := exchange.RequestUse{
+		Subject: k.subject, Case: k.id, Purpose: m.pick("purpose", goals), LegalBasis: "Tax Law 12", Selector: hashA,
+		Fields: m.some("fields", columns),
+	}
+	var c *modelConsent
+	if !m.seldom("no consent") {
+		c = anyOf(m, "consent", m.consents)
+		request.Consent = c.id
+		if !m.seldom("for another case") {
+			request.Subject, request.Case = c.terms.Subject, c.terms.Case
+		}
+		if !m.seldom("for another purpose") {
+			request.Purpose = c.terms.Purpose
+		}
+		if !m.seldom("on another grant") {
+			g = anyOf(m, "fitting grant", slices.DeleteFunc(slices.Clone(m.grants), func(g *modelGrant) bool {
+				return g.dataset != c.terms.Dataset || g.consumer != c.terms.Consumer || g.status != "granted"
+			}))
+		}
+	}
+	request.Grant, request.Dataset = g.id, g.dataset
+	caller := m.usually(g.consumer)
+	if id, done := m.attempt(m.mayUse(caller, request, g, c), caller, access.Agency, exchange.UseRequest, request); done {
+		if c != nil {
+			c.uses++
+		}
+		m.uses = append(m.uses, &modelUse{id, request, g, c, m.Now().Add(72 * time.Hour), "requested"})
+	}
+}
+
+func (m *model) mayUse(caller string, r exchange.RequestUse, g *modelGrant, c *modelConsent) bool {
+	at, d := m.Now(), m.datasets[r.Dataset]
+	k := m.cases[slices.IndexFunc(m.cases, func(k *modelCase) bool { return k.id == r.Case })]
+	grantHolds := !d.withdrawn && g.consumer == caller && g.status == "granted" && within(at, g.terms.ValidFrom, g.terms.ValidUntil) &&
+		contains(g.terms.Purposes, []string{r.Purpose}) && contains(g.terms.Fields, r.Fields)
+	caseHolds := k.open && k.subject == r.Subject && slices.Contains(k.agencies, caller)
+	if c == nil {
+		return grantHolds && caseHolds && !d.needs && !g.terms.ConsentRequired
+	}
+	t := c.terms
+	return grantHolds && caseHolds && !c.revoked && c.uses < t.MaxUses && within(at, t.From, t.Until) && t.Subject == r.Subject &&
+		t.Dataset == r.Dataset && t.Consumer == caller && t.Purpose == r.Purpose && t.Case == r.Case && contains(t.Fields, r.Fields)
+}
+
+func (m *model) deliver(*rapid.T) {
+	u := anyOf(m, "use", m.uses)
+	at, g := m.Now(), u.grant
+	caller := m.usually(g.provider)
+	may := caller == g.provider && u.status == "requested" && !at.After(u.until) && !m.datasets[g.dataset].withdrawn &&
+		g.status == "granted" && at.Before(g.terms.ValidUntil) &&
+		(u.consent == nil || !u.consent.revoked && at.Before(u.consent.terms.Until))
+	if _, done := m.attempt(may, caller, access.Agency, exchange.UseDeliver, exchange.DeliverUse{Use: u.id, Commitment: hashB}); done {
+		u.status = "delivered"
+	}
+}
+
+func (m *model) acknowledge(*rapid.T) {
+	u := anyOf(m, "use", m.uses)
+	caller := m.usually(u.grant.consumer)
+	opened := hashB
+	if m.seldom("something else") {
+		opened = hashA
+	}
+	may := caller == u.grant.consumer && u.status == "delivered" && opened == hashB
+	if _, done := m.attempt(may, caller, access.Agency, exchange.UseAcknowledge, exchange.AcknowledgeUse{Use: u.id, Commitment: opened}); done {
+		u.status = "acknowledged"
+	}
+}
+
+func (m *model) pass(*rapid.T) {
+	m.Advance(time.Duration(rapid.IntRange(1, 30).Draw(m.t, "hours")) * time.Hour)
+}
+
+// checkHeads compares every subject's log head with the number of its uses.
+func (m *model) checkHeads(*rapid.T) {
+	for _, person := range people {
+		count := 0
+		for _, u := range m.uses {
+			if u.request.Subject == person {
+				count++
+			}
+		}
+		require.Equal(m.t, count, read[exchange.Log](m.city, "log:Get", person).Count)
+	}
+}
+
+// checkLogs recomputes the logs from the records, as a stranger would, and compares what blocks announce with the model.
+func (m *model) checkLogs() {
+	number, hash := map[string]int{}, map[string]string{}
+	status := map[string]int{}
+	for _, u := range m.uses {
+		person := u.request.Subject
+		record := read[exchange.Use](m.city, "use:Get", u.id)
+		number[person]++
+		require.Equal(m.t, number[person], record.Number, "no gap")
+		require.Equal(m.t, hash[person], record.Previous)
+		next, err := exchange.Chain(hash[person], record.Entry())
+		require.NoError(m.t, err)
+		hash[person] = next
+		require.Equal(m.t, u.status, record.Status)
+		status[record.Status]++
+	}
+	for _, person := range people {
+		require.Equal(m.t, hash[person], read[exchange.Log](m.city, "log:Get", person).Hash)
+	}
+	for _, c := range m.consents {
+		record := read[exchange.Consent](m.city, "consent:Get", c.id)
+		require.Equal(m.t, c.uses, record.Uses)
+		require.LessOrEqual(m.t, record.Uses, record.Terms.MaxUses)
+	}
+	events := map[string]int{}
+	for _, b := range m.Blocks() {
+		for _, change := range announced(m.t, b) {
+			events[change.Type]++
+		}
+	}
+	require.Equal(m.t, len(m.uses), events[exchange.EventUseRequested])
+	require.Equal(m.t, status["delivered"]+status["acknowledged"], events[exchange.EventUseDelivered], "a use is delivered once")
+	require.LessOrEqual(m.t, events[exchange.EventUseDelivered], events[exchange.EventUseRequested])
+	require.Equal(m.t, status["acknowledged"], events[exchange.EventUseAcknowledged])
+}
