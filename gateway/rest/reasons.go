@@ -22,6 +22,7 @@ type Reason struct {
 }
 
 //go:generate go test -run TestReasonsAreThoseOfTheSource -update
+//go:generate go test -run "TestOpenAPIDocument|TestAuthorisationMatrix|TestReferencePage" -update
 //go:embed reasons.json
 var reasonsText []byte
 

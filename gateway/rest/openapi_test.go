@@ -1,0 +1,127 @@
+package rest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hutong-gov/hutong/gateway/app"
+)
+
+// golden compares with a file, or writes it with -update.
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		require.NoError(t, os.WriteFile(path, got, 0o644))
+		return
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "run go generate ./gateway/rest if the change is meant")
+}
+
+// valid loads a document with a library that knows OpenAPI 3.1 and lets it judge.
+func valid(t *testing.T, raw []byte) *openapi3.T {
+	t.Helper()
+	document, err := openapi3.NewLoader().LoadFromData(raw)
+	require.NoError(t, err)
+	require.True(t, document.IsOpenAPI31OrLater())
+	require.NoError(t, document.Validate(t.Context()))
+	return document
+}
+
+func TestOpenAPIDocument(t *testing.T) {
+	raw, err := Document(Routes(nil), About{Version: "v1"})
+	require.NoError(t, err)
+	document := valid(t, raw)
+	for _, r := range Routes(nil) {
+		item := document.Paths.Find(r.Path)
+		require.NotNil(t, item, r.Path)
+		require.NotNil(t, item.GetOperation(r.Method), r.Method+" "+r.Path)
+	}
+	golden(t, "testdata/openapi.json", append(raw, '\n'))
+}
+
+func TestDocumentTellsWhatIsChecked(t *testing.T) {
+	raw, err := Document(table(), About{Issuer: "https://127.0.0.1:17004"})
+	require.NoError(t, err)
+	document := valid(t, raw)
+	put := document.Paths.Find("/v1/badges/{id}").Put
+	require.Equal(t, "put_badges_id", put.OperationID)
+	require.NotNil(t, put.Responses.Value("201"))
+	require.NotNil(t, put.Responses.Value("202"), "every write may be answered so")
+	require.Contains(t, *put.Responses.Value("409").Value.Description, "certificate.already_revoked")
+	parameters := map[string]*openapi3.Parameter{}
+	for _, p := range put.Parameters {
+		parameters[p.Value.In+" "+p.Value.Name] = p.Value
+	}
+	require.Len(t, parameters, 6)
+	require.True(t, parameters["header Idempotency-Key"].Required)
+	require.Equal(t, uint64(20), *parameters["path id"].Schema.Value.MaxLength)
+	require.Equal(t, []any{"red", "green"}, parameters["query colour"].Schema.Value.Enum)
+	require.Equal(t, "array", parameters["query tag"].Schema.Value.Type.Slice()[0])
+
+	body := put.RequestBody.Value.Content["application/json"].Schema.Value
+	require.ElementsMatch(t, []string{"name", "owner"}, body.Required)
+	require.NotContains(t, body.Properties, "ID", "bound from the path")
+	require.Equal(t, "what it says", body.Properties["name"].Value.Description)
+	require.False(t, *body.AdditionalProperties.Has)
+	require.Equal(t, "date-time", body.Properties["owner"].Value.Properties["from"].Value.Format)
+	require.Equal(t, uint64(2), *body.Properties["parts"].Value.MaxItems)
+
+	require.Empty(t, *document.Paths.Find("/v1/badges").Get.Security, "open")
+	require.Contains(t, document.Paths.Find("/v1/badges/{id}/picture").Get.Responses.Value("200").Value.Content, "application/octet-stream")
+	again, err := Document(table(), About{Issuer: "https://127.0.0.1:17004"})
+	require.NoError(t, err)
+	require.Equal(t, string(raw), string(again))
+}
+
+// TestAuthorisationMatrix writes the matrix of routes and roles, and sends a request for each cell: nobody without a token,
+// nobody with another role, everybody who stands in the row comes further than the check of roles.
+func TestAuthorisationMatrix(t *testing.T) {
+	rows := Routes(nil)
+	var b strings.Builder
+	for _, r := range rows {
+		fmt.Fprintf(&b, "%-6s %-60s %s\n", r.Method, r.Path, strings.Join(r.Roles, " "))
+	}
+	golden(t, "testdata/matrix.txt", []byte(b.String()))
+
+	w := newWorld(t, func(c *Config) { c.Routes = slices.Concat(table(), rows) })
+	for _, r := range slices.Concat(table(), rows) {
+		target := pathName.ReplaceAllString(r.Path, "x")
+		if r.Open() {
+			continue
+		}
+		p := problemOf(t, w.send(r.Method, target, "", ""))
+		require.Equal(t, "token.missing", p.Reason, "%s %s", r.Method, r.Path)
+		for _, role := range app.Roles[1:] {
+			// an unknown query parameter stops a request that passed the check of roles before it is called
+			answer := w.send(r.Method, target+"?no_such_parameter=1", "token-"+role, "")
+			p := problemOf(t, answer)
+			if slices.Contains(r.Roles, role) {
+				require.Equal(t, http.StatusUnprocessableEntity, p.Status, "%s %s as %s", r.Method, r.Path, role)
+			} else {
+				require.Equal(t, "access.role", p.Reason, "%s %s as %s", r.Method, r.Path, role)
+			}
+		}
+	}
+}
+
+func TestServedDocumentIsTheGeneratedOne(t *testing.T) {
+	w := newWorld(t)
+	answer := w.send("GET", "/openapi.json", "", "")
+	require.Equal(t, http.StatusOK, answer.Code)
+	valid(t, answer.Body.Bytes())
+	var document struct {
+		Servers []struct{ URL string }
+	}
+	require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &document))
+	require.Equal(t, "https://127.0.0.1:17000", document.Servers[0].URL)
+}
