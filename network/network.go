@@ -230,7 +230,11 @@ func (n *Network) members() (members []channel.Member, closeAll func(), err erro
 }
 
 func (n *Network) admin(org topology.Organisation) (identity.SigningIdentity, error) {
-	msp := n.Layout.Organisation(org).Admin().MSP()
+	return signer(org.MSP, n.Layout.Organisation(org).Admin().MSP())
+}
+
+// signer opens the identity in an MSP folder.
+func signer(mspID string, msp material.MSP) (identity.SigningIdentity, error) {
 	certificate, err := identity.ReadCertificate(msp.Certificate())
 	if err != nil {
 		return nil, err
@@ -239,7 +243,7 @@ func (n *Network) admin(org topology.Organisation) (identity.SigningIdentity, er
 	if err != nil {
 		return nil, err
 	}
-	return identity.NewPrivateKeySigningIdentity(org.MSP, certificate, key)
+	return identity.NewPrivateKeySigningIdentity(mspID, certificate, key)
 }
 
 // Log is the log file of a process.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/status"
 
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/network/channel"
 	"github.com/hutong-gov/hutong/network/node"
 	"github.com/hutong-gov/hutong/network/process"
@@ -30,10 +31,8 @@ const (
 	readyCall = 10 * time.Second
 )
 
-// probeFunction is asked for at every chaincode. Contracts answer it with
-// their description; one that does not know it says so, which proves as well
-// that the peer reached it.
-const probeFunction = "org.hyperledger.fabric:GetMetadata"
+// probeArgument is what the probe function is called with.
+const probeArgument = "{}"
 
 // chaincodeAnswered begins a peer's message when the chaincode itself, and
 // not the way to it, refused.
@@ -42,7 +41,7 @@ const chaincodeAnswered = "chaincode response "
 // leaderMetric is 1 at the orderer that leads a channel's Raft cluster.
 const leaderMetric = "consensus_etcdraft_is_leader"
 
-// ready probes until the orderers have a leader, every peer has every block,
+// ready probes until the orderers have a leader, every node has every block,
 // every organisation's peer can collect endorsements of every organisation for
 // every chaincode, and every gateway says that it is ready.
 func (n *Network) ready(ctx context.Context) (string, error) {
@@ -61,6 +60,11 @@ func (n *Network) ready(ctx context.Context) (string, error) {
 		return "", err
 	}
 	group, probing := errgroup.WithContext(ctx)
+	for _, o := range n.Topology.Orderers() {
+		group.Go(func() error {
+			return persist(probing, func(ctx context.Context) error { return n.followed(ctx, o, height) })
+		})
+	}
 	for _, m := range members {
 		group.Go(func() error {
 			return persist(probing, func(ctx context.Context) error { return n.caughtUp(ctx, m, height) })
@@ -119,19 +123,36 @@ func (n *Network) led(ctx context.Context) error {
 
 // ordered is the height of the channel at the orderer that is furthest.
 func (n *Network) ordered(ctx context.Context) (uint64, error) {
-	var height uint64
+	var highest uint64
 	for _, o := range n.Topology.Orderers() {
-		admin, err := channel.NewAdmin(n.Layout, o)
+		height, err := n.ordererHeight(ctx, o)
 		if err != nil {
 			return 0, err
 		}
-		info, err := admin.Info(ctx, n.Topology.Channel)
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", o.Process, err)
-		}
-		height = max(height, info.Height)
+		highest = max(highest, height)
 	}
-	return height, nil
+	return highest, nil
+}
+
+func (n *Network) ordererHeight(ctx context.Context, o topology.OrdererNode) (uint64, error) {
+	admin, err := channel.NewAdmin(n.Layout, o)
+	if err != nil {
+		return 0, err
+	}
+	info, err := admin.Info(ctx, n.Topology.Channel)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", o.Process, err)
+	}
+	return info.Height, nil
+}
+
+// followed is nil when an orderer has caught up with the others.
+func (n *Network) followed(ctx context.Context, o topology.OrdererNode, height uint64) error {
+	have, err := n.ordererHeight(ctx, o)
+	if err == nil && have < height {
+		err = fmt.Errorf("%s has %d of %d blocks", o.Process, have, height)
+	}
+	return err
 }
 
 func (n *Network) caughtUp(ctx context.Context, m channel.Member, height uint64) error {
@@ -146,9 +167,11 @@ func (n *Network) caughtUp(ctx context.Context, m channel.Member, height uint64)
 }
 
 // endorsed is nil when the member's peer collects an endorsement from every
-// organisation for a chaincode. Nothing is submitted.
+// organisation for a chaincode. It asks for the chaincode's description, which
+// our contracts give to everybody; a chaincode that does not know the function
+// says so, which proves as well that it was reached. Nothing is submitted.
 func (n *Network) endorsed(ctx context.Context, m channel.Member, cc topology.Chaincode) error {
-	gateway, err := connect(m)
+	gateway, err := n.connect(m)
 	if err != nil {
 		return err
 	}
@@ -158,7 +181,7 @@ func (n *Network) endorsed(ctx context.Context, m channel.Member, cc topology.Ch
 		msps[i] = org.MSP
 	}
 	proposal, err := gateway.GetNetwork(n.Topology.Channel).GetContract(cc.Name).
-		NewProposal(probeFunction, client.WithEndorsingOrganizations(msps...))
+		NewProposal(kernel.DescribeFunction, client.WithArguments(probeArgument), client.WithEndorsingOrganizations(msps...))
 	if err != nil {
 		return err
 	}
@@ -169,9 +192,19 @@ func (n *Network) endorsed(ctx context.Context, m channel.Member, cc topology.Ch
 	return fmt.Errorf("%s cannot collect endorsements for %s: %w%s", m.Peer.Process, cc.Name, err, details(err))
 }
 
-func connect(m channel.Member) (*client.Gateway, error) {
-	// The administrator's identity hashes by itself.
-	return client.Connect(m.Admin, client.WithSign(m.Admin.Sign), client.WithHash(hash.NONE), client.WithClientConnection(m.Connection))
+// connect opens the member's peer in the name of one of the organisation's
+// agencies, or of its administrator where there is none.
+func (n *Network) connect(m channel.Member) (*client.Gateway, error) {
+	id := m.Admin
+	if org := m.Peer.Organisation; len(org.Agencies) > 0 {
+		agency := org.Agencies[0]
+		var err error
+		if id, err = signer(org.MSP, n.Layout.Organisation(org).Agency(agency, agency.Roles[0])); err != nil {
+			return nil, err
+		}
+	}
+	// The identity hashes by itself.
+	return client.Connect(id, client.WithSign(id.Sign), client.WithHash(hash.NONE), client.WithClientConnection(m.Connection))
 }
 
 // answered says whether every failed endorsement was refused by the chaincode

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hutong-gov/hutong/network/channel"
 	"github.com/hutong-gov/hutong/network/node"
 	"github.com/hutong-gov/hutong/network/process"
 	"github.com/hutong-gov/hutong/network/topology"
@@ -131,15 +130,7 @@ func (n *Network) heights() (map[string]heightFunc, func(), error) {
 		ask[m.Peer.Process] = func(ctx context.Context) (uint64, error) { return m.Height(ctx, n.Topology.Channel) }
 	}
 	for _, o := range n.Topology.Orderers() {
-		admin, err := channel.NewAdmin(n.Layout, o)
-		if err != nil {
-			closeAll()
-			return nil, nil, err
-		}
-		ask[o.Process] = func(ctx context.Context) (uint64, error) {
-			info, err := admin.Info(ctx, n.Topology.Channel)
-			return info.Height, err
-		}
+		ask[o.Process] = func(ctx context.Context) (uint64, error) { return n.ordererHeight(ctx, o) }
 	}
 	return ask, closeAll, nil
 }

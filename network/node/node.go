@@ -22,6 +22,9 @@ import (
 	"github.com/hutong-gov/hutong/network/topology"
 )
 
+// Version of Hutong, set when a program is linked.
+var Version = "development"
+
 // Kinds of Fabric process.
 const (
 	KindOrderer = "orderer"

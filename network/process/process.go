@@ -87,11 +87,15 @@ const (
 )
 
 // Table is the processes of one network.
-type Table struct{ run, logs string }
+type Table struct {
+	run, logs string
+	// patience is how long a process may take to end when asked.
+	patience time.Duration
+}
 
 // NewTable opens the tables under a state folder.
 func NewTable(state string) *Table {
-	return &Table{run: filepath.Join(state, "run"), logs: filepath.Join(state, "logs")}
+	return &Table{run: filepath.Join(state, "run"), logs: filepath.Join(state, "logs"), patience: StopTimeout}
 }
 
 // Log is where a process's output goes.

@@ -66,10 +66,8 @@ func TestDeadIsStartedAgain(t *testing.T) {
 
 // TestStubbornIsKilled ends a process that does not listen to being asked.
 func TestStubbornIsKilled(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits out the limit for a graceful end")
-	}
 	table := NewTable(t.TempDir())
+	table.patience = 300 * time.Millisecond
 	marker := filepath.Join(t.TempDir(), "deaf")
 	begin(t, table, Spec{Name: "deaf", Path: "/bin/sh", Args: []string{"-c", "trap '' TERM; : > '" + marker + "'; while :; do sleep 0.1; done"}})
 	require.Eventually(t, func() bool { _, err := os.Stat(marker); return err == nil }, patience, time.Millisecond)
@@ -78,7 +76,7 @@ func TestStubbornIsKilled(t *testing.T) {
 	began := time.Now()
 	require.NoError(t, table.Stop(t.Context(), []Record{r}))
 	require.False(t, r.Alive())
-	require.GreaterOrEqual(t, time.Since(began), StopTimeout)
+	require.GreaterOrEqual(t, time.Since(began), table.patience)
 }
 
 // TestReusedPidIsNotSignalled writes a record as a crash and a pid given out

@@ -183,7 +183,7 @@ func (t *Table) stop(ctx context.Context, r Record) error {
 	if err := r.signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	if !r.gone(ctx, StopTimeout) {
+	if !r.gone(ctx, t.patience) {
 		if err := r.signal(syscall.SIGKILL); err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hutong-gov/hutong/network"
-	"github.com/hutong-gov/hutong/network/process"
+	"github.com/hutong-gov/hutong/network/node"
 )
 
 func main() {
@@ -44,9 +44,7 @@ func command() *cobra.Command {
 		Short:         "Run a network of government organisations on this machine",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-	}
-	if self, err := os.Executable(); err == nil {
-		root.Version = process.BinaryVersion(self)
+		Version:       node.Version,
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&options.Manifest, "topology", "", "manifest of the network (default: that of --state, else network/topology.yaml)")
