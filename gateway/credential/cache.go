@@ -21,6 +21,8 @@ type entry struct {
 	until  time.Time // verified again after this
 }
 
+func hashOf(token string) [sha256.Size]byte { return sha256.Sum256([]byte(token)) }
+
 func newCache(size int) *cache {
 	return &cache{size: size, order: list.New(), index: make(map[[sha256.Size]byte]*list.Element)}
 }

@@ -2,7 +2,6 @@ package credential
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -188,7 +187,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 	if token == "" || len(token) > MaxTokenBytes {
 		return Claims{}, ErrInvalid
 	}
-	hash := sha256.Sum256([]byte(token))
+	hash := hashOf(token)
 	now := v.now()
 	if c, ok := v.cache.get(hash, now); ok {
 		return c, c.live(now)
