@@ -36,9 +36,14 @@ func Write(file string, content []byte, mode fs.FileMode) error {
 	}
 	defer os.Remove(temporary.Name()) // fails once renamed, as it should
 	_, err = temporary.Write(content)
-	// Synced before the rename: a name must not point to a key that a power
-	// cut has emptied.
-	err = errors.Join(err, temporary.Chmod(mode), temporary.Sync(), temporary.Close())
+	err = errors.Join(err, temporary.Chmod(mode))
+	if mode == secretFile {
+		// A key cannot be made again: its name must not come to point to a
+		// file that a power cut has emptied. What can be made again is left
+		// to the system's own pace, see kept.
+		err = errors.Join(err, temporary.Sync())
+	}
+	err = errors.Join(err, temporary.Close())
 	if err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
@@ -53,13 +58,18 @@ func WriteIfChanged(file string, content []byte, mode fs.FileMode) error {
 	return Write(file, content, mode)
 }
 
-// kept is a file's content; the file is made only if it is not there.
+// kept is a file's content; the file is made only if it is not there. A
+// certificate's file that is empty is one that a power cut has left behind, and
+// is made again; a key is never made anew under a name that has one.
 func kept(file string, mode fs.FileMode, make func() ([]byte, error)) ([]byte, error) {
 	content, err := os.ReadFile(file)
-	if err == nil {
+	if err == nil && len(content) > 0 {
 		return content, nil
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if err == nil && mode == secretFile {
+		return nil, fmt.Errorf("%s is empty: restore it from a backup", file)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if content, err = make(); err != nil {
@@ -99,6 +109,23 @@ func keptKey(file string) (crypto.Signer, error) {
 		return nil, fmt.Errorf("%s: must be an ECDSA key, is %T", file, key)
 	}
 	return signer, nil
+}
+
+// keptCertificate is the certificate in a file, made if it is not there. One
+// of another key is refused: halves of two backups do not make a pair.
+func keptCertificate(file string, key crypto.Signer, issue func() ([]byte, error)) (*x509.Certificate, []byte, error) {
+	text, err := kept(file, publicFile, issue)
+	if err != nil {
+		return nil, nil, err
+	}
+	cert, err := parseCertificate(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if public, ok := cert.PublicKey.(*ecdsa.PublicKey); !ok || !public.Equal(key.Public()) {
+		return nil, nil, fmt.Errorf("%s is not the certificate of the key it stands beside: restore both from one backup", file)
+	}
+	return cert, text, nil
 }
 
 func encodeKey(key any) ([]byte, error) {

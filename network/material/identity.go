@@ -37,7 +37,7 @@ func (m *maker) identity(msp MSP, e Enrolment) error {
 	if err != nil {
 		return err
 	}
-	_, err = kept(msp.Certificate(), publicFile, func() ([]byte, error) { return m.issuer.Enrol(m.ctx, e, key) })
+	_, _, err = keptCertificate(msp.Certificate(), key, func() ([]byte, error) { return m.issuer.Enrol(m.ctx, e, key) })
 	if err != nil {
 		return fmt.Errorf("enrol %s: %w", e.Name, err)
 	}
@@ -50,7 +50,7 @@ func (m *maker) tls(folder TLS, e TLSEnrolment) error {
 	if err != nil {
 		return err
 	}
-	_, err = kept(folder.Certificate(), publicFile, func() ([]byte, error) { return m.issuer.EnrolTLS(m.ctx, e, key) })
+	_, _, err = keptCertificate(folder.Certificate(), key, func() ([]byte, error) { return m.issuer.EnrolTLS(m.ctx, e, key) })
 	if err != nil {
 		return fmt.Errorf("enrol %s for TLS: %w", e.Name, err)
 	}

@@ -76,7 +76,7 @@ func (l *Local) open(kind string) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := kept(certFile, publicFile, func() ([]byte, error) {
+	cert, text, err := keptCertificate(certFile, key, func() ([]byte, error) {
 		name := kind + "." + l.org.Domain
 		template := &x509.Certificate{
 			Subject:               pkix.Name{CommonName: name, Organization: []string{l.org.Domain}},
@@ -90,13 +90,6 @@ func (l *Local) open(kind string) (*authority, error) {
 	})
 	if err != nil {
 		return nil, err
-	}
-	cert, err := parseCertificate(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", certFile, err)
-	}
-	if public, ok := cert.PublicKey.(*ecdsa.PublicKey); !ok || !public.Equal(key.Public()) {
-		return nil, fmt.Errorf("%s is not the certificate of %s: restore the pair from one backup", certFile, keyFile)
 	}
 	return &authority{certificate: cert, pem: text, key: key}, nil
 }

@@ -31,6 +31,8 @@ import (
 	"context"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/hutong-gov/hutong/network/topology"
 )
 
@@ -57,17 +59,21 @@ var loopback = []string{"localhost", topology.Host, "::1"}
 // Make creates what is missing of a network's material under the layout's
 // root. Issuer gives the authority of an organisation.
 func Make(ctx context.Context, t *topology.Topology, l Layout, issuer func(topology.Organisation) (Issuer, error)) error {
+	group, ctx := errgroup.WithContext(ctx)
 	for _, org := range t.Organisations {
-		authority, err := issuer(org)
-		if err != nil {
-			return fmt.Errorf("material: %s: %w", org.Name, err)
-		}
-		m := &maker{ctx: ctx, topology: t, org: org, folder: l.Organisation(org), public: l.Public(org), issuer: authority}
-		if err := m.all(); err != nil {
-			return fmt.Errorf("material: %s: %w", org.Name, err)
-		}
+		group.Go(func() error {
+			authority, err := issuer(org)
+			if err == nil {
+				m := &maker{ctx: ctx, topology: t, org: org, folder: l.Organisation(org), public: l.Public(org), issuer: authority}
+				err = m.all()
+			}
+			if err != nil {
+				return fmt.Errorf("material: %s: %w", org.Name, err)
+			}
+			return nil
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // maker makes one organisation's material.

@@ -271,13 +271,28 @@ func TestCertificateLostAfterItsKey(t *testing.T) {
 	require.True(t, ecdsa.VerifyASN1(cert.PublicKey.(*ecdsa.PublicKey), digest[:], signature))
 }
 
-// TestAuthorityOfAnotherKeyIsRefused never goes on with half of one backup
-// and half of another.
-func TestAuthorityOfAnotherKeyIsRefused(t *testing.T) {
-	root := t.TempDir()
-	top := network.DefaultTopology()
-	l := made(t, top, root)
-	require.NoError(t, os.Remove(filepath.Join(l.Organisation(top.Organisations[0]).Dir(), "ca", "key.pem")))
-	_, err := material.NewLocal(l, top.Organisations[0])
-	require.ErrorContains(t, err, "is not the certificate of")
+// TestHalvesOfTwoBackups never goes on with a key that is not the
+// certificate's, or with a key that was lost.
+func TestHalvesOfTwoBackups(t *testing.T) {
+	for name, damage := range map[string]func(t *testing.T, key string){
+		"is not the certificate of the key": func(t *testing.T, key string) { require.NoError(t, os.Remove(key)) },
+		"is empty: restore it":              func(t *testing.T, key string) { require.NoError(t, os.Truncate(key, 0)) },
+		"must hold one PEM block":           func(t *testing.T, key string) { require.NoError(t, os.WriteFile(key, []byte("x"), 0o600)) },
+	} {
+		root := t.TempDir()
+		top := network.DefaultTopology()
+		l := made(t, top, root)
+		org := l.Organisation(top.Organisations[0])
+		for _, key := range []string{
+			filepath.Join(org.Dir(), "ca", "key.pem"), org.Admin().MSP().Key(), org.Node("peer0").TLS().Key(),
+		} {
+			text, err := os.ReadFile(key)
+			require.NoError(t, err)
+			damage(t, key)
+			issuer := func(org topology.Organisation) (material.Issuer, error) { return material.NewLocal(l, org) }
+			require.ErrorContains(t, material.Make(t.Context(), top, l, issuer), name, key)
+			require.NoError(t, os.WriteFile(key, text, 0o600))
+			require.NoError(t, material.Make(t.Context(), top, l, issuer), key)
+		}
+	}
 }

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Fields of /proc/<pid>/stat behind the command name, as proc(5) numbers them
-// from 3 on.
+// Fields of /proc/<pid>/stat behind the command name, as proc(5) numbers them.
 const (
-	stateField     = 3 - 3
-	threadsField   = 20 - 3
-	startTimeField = 22 - 3
+	firstField     = 3
+	stateField     = 3 - firstField
+	threadsField   = 20 - firstField
+	startTimeField = 22 - firstField
 )
 
 // birth identifies a running process for as long as it lives: its start in

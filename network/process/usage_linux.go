@@ -28,8 +28,8 @@ const ticksPerSecond = 100
 
 // Fields of /proc/<pid>/stat, numbered as in birth_linux.go.
 const (
-	userTimeField   = 14 - 3
-	systemTimeField = 15 - 3
+	userTimeField   = 14 - firstField
+	systemTimeField = 15 - firstField
 )
 
 // CPU is the processor time that a process has used since it began.
