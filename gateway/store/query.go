@@ -51,6 +51,11 @@ type Query struct {
 // Find lists records. next is the token of the next page, empty on the last. Faults: request.invalid on page_size or
 // page_token.
 func (s *Store) Find(ctx context.Context, q Query) (items []Record, next string, err error) {
+	return list(ctx, s.read, q.selection(), q.PageSize, q.PageToken, recordColumns, "records", scanRecord,
+		func(r Record) []any { return []any{millis(r.Created), r.ID} })
+}
+
+func (q Query) selection() selection {
 	sel := selection{order: []string{"created_at", "id"}, descending: q.Descending}
 	sel.is("noun", q.Noun)
 	sel.is("subject", q.Subject)
@@ -59,8 +64,7 @@ func (s *Store) Find(ctx context.Context, q Query) (items []Record, next string,
 	sel.is("case_id", q.Case)
 	sel.is("kind", q.Kind)
 	sel.is("status", q.Status)
-	return list(ctx, s.read, sel, q.PageSize, q.PageToken, recordColumns, "records", scanRecord,
-		func(r Record) []any { return []any{millis(r.Created), r.ID} })
+	return sel
 }
 
 // list runs a selection and makes the token of the next page.

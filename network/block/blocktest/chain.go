@@ -96,12 +96,23 @@ func (c *Chain) Add(txs ...Tx) *common.Block {
 	b.Header.DataHash = block.DataHash(b.Data)
 	b.Metadata = &common.BlockMetadata{Metadata: make([][]byte, len(common.BlockMetadataIndex_name))}
 	b.Metadata.Metadata[common.BlockMetadataIndex_TRANSACTIONS_FILTER] = flags
+	c.grow(b)
+	return b
+}
+
+// Copy appends a block of another chain as it is.
+func (c *Chain) Copy(b *common.Block) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.grow(b)
+}
+
+func (c *Chain) grow(b *common.Block) {
 	c.blocks = append(c.blocks, b)
 	if c.grown != nil {
 		close(c.grown)
 		c.grown = nil
 	}
-	return b
 }
 
 // Block is one block of the chain.
