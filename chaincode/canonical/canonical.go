@@ -8,8 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-
-	"github.com/gowebpki/jcs"
 )
 
 // MaxSafeInteger is the largest integer a JSON number carries without change (RFC 8785 §3.2.2.3). Larger ones travel as strings.
@@ -35,17 +33,6 @@ func Marshal(v any) ([]byte, error) {
 // together.
 func Transform(raw []byte) ([]byte, error) {
 	return transform(raw, MaxDepth+EnvelopeDepth)
-}
-
-func transform(raw []byte, maxDepth int) ([]byte, error) {
-	if err := check(raw, maxDepth); err != nil {
-		return nil, err
-	}
-	canon, err := jcs.Transform(raw)
-	if err != nil {
-		return nil, notJSON()
-	}
-	return canon, nil
 }
 
 // Digest is the lower-case hexadecimal SHA-256 of v's canonical form, 64 characters.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gowebpki/jcs"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -79,6 +80,13 @@ func TestDigestIsThatOfTheContent(t *testing.T) {
 	require.Len(t, a, 64)
 }
 
+// TestOrderOfNames is by UTF-16 code units: a surrogate pair sorts before U+E000 and above.
+func TestOrderOfNames(t *testing.T) {
+	got, err := canonical.Transform([]byte(`{"\uffff":1,"😀":2,"\ue000":3,"a":4,"é":5,"ab":6,"":7,"😁":8,"a\u0000":9,"\ud7ff":10}`))
+	require.NoError(t, err)
+	require.Equal(t, "{\"\":7,\"a\":4,\"a\\u0000\":9,\"ab\":6,\"é\":5,\"\ud7ff\":10,\"😀\":2,\"😁\":8,\"\ue000\":3,\"\uffff\":1}", string(got))
+}
+
 // TestTransformIsAFunctionOfTheContent: whatever the order of members and the space between them.
 func TestTransformIsAFunctionOfTheContent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -123,4 +131,37 @@ func document(t *rapid.T, depth int) any {
 		}
 		return object
 	}
+}
+
+// FuzzTransform holds Transform to another implementation of RFC 8785 and to the standard library's idea of JSON.
+func FuzzTransform(f *testing.F) {
+	inputs, err := filepath.Glob("testdata/jcs/input/*.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, input := range inputs {
+		raw, err := os.ReadFile(input)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Add([]byte(`{"😀":1,"\ue000":[1e21,-0,0.1e-6,"\/\b\u001f\u007f"],"a":{"b":true,"a":null}}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		got, err := canonical.Transform(raw)
+		want, wantErr := jcs.Transform(raw)
+		if err == nil {
+			if wantErr != nil || !bytes.Equal(got, want) {
+				t.Fatalf("%q: here %q, there %q (%v)", raw, got, want, wantErr)
+			}
+			if !json.Valid(raw) || !json.Valid(got) {
+				t.Fatalf("%q is no JSON", raw)
+			}
+			return
+		}
+		rule := fault.From(err).Rule
+		if wantErr == nil && rule != "safe_integer" && !strings.HasPrefix(rule, "max_depth") {
+			t.Fatalf("%q: refused here (%v), there %q", raw, err, want)
+		}
+	})
 }

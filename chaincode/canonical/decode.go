@@ -184,7 +184,7 @@ func jsonType(t reflect.Type) string {
 func difference(sent, understood []byte) error {
 	var left, right any
 	if json.Unmarshal(sent, &left) != nil || json.Unmarshal(understood, &right) != nil {
-		return notJSON()
+		return malformed().fault()
 	}
 	if err := compare(left, right, ""); err != nil {
 		return err
@@ -241,4 +241,11 @@ func compareMembers(sent, understood map[string]any, path string) error {
 		}
 	}
 	return nil
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
 }

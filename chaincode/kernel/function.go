@@ -223,11 +223,7 @@ func ID(agency, function, key string) string {
 	return idEncoding.EncodeToString(sum[:])[:idLength]
 }
 
-// requestDigest identifies a request. raw was accepted by canonical.Decode, so its canonical form exists.
+// requestDigest identifies a request. raw is part of a command that was decoded, and so in its canonical form.
 func requestDigest(function string, raw []byte) string {
-	canon, err := canonical.Transform(raw)
-	if err != nil {
-		canon = raw
-	}
-	return canonical.Sum(append([]byte(function+"\n"), canon...))
+	return canonical.Sum(append([]byte(function+"\n"), raw...))
 }
