@@ -44,6 +44,7 @@ type Store interface {
 	Transaction(ctx context.Context, id string) (store.Transaction, bool, error)
 	Height(ctx context.Context) (uint64, error)
 	WaitBlock(ctx context.Context, number uint64) error
+	Blocks(ctx context.Context, q store.BlockQuery) ([]store.Block, string, error)
 }
 
 // Vault keeps sealed payloads.
@@ -65,7 +66,7 @@ type Connectors interface {
 	Fetch(ctx context.Context, q connector.Query) (map[string]any, error)
 }
 
-// Dependencies are what an App is made of. All are required but Clock, and Peers where there is no other gateway.
+// Dependencies are what an App is made of. All are required but Clock.
 type Dependencies struct {
 	MSP        string          // the organisation served
 	Channel    string          // what subjects sign names it
@@ -73,6 +74,7 @@ type Dependencies struct {
 	Identities []ledger.Signer // that this gateway holds
 	Keys       seal.Keys       // private exchange keys of the agencies served
 	Ledger     Ledger
+	Chain      Chain
 	Store      Store
 	Vault      Vault
 	Peers      Peers
@@ -88,8 +90,8 @@ func New(d Dependencies) (*App, error) {
 	switch {
 	case d.MSP == "" || d.Channel == "":
 		return nil, errors.New("app: msp and channel are required")
-	case d.Ledger == nil || d.Store == nil || d.Vault == nil || d.Connectors == nil:
-		return nil, errors.New("app: ledger, store, vault and connectors are required")
+	case d.Ledger == nil || d.Chain == nil || d.Store == nil || d.Vault == nil || d.Peers == nil || d.Connectors == nil:
+		return nil, errors.New("app: ledger, chain, store, vault, peers and connectors are required")
 	case len(d.Identities) == 0:
 		return nil, errors.New("app: at least one identity is required")
 	}

@@ -32,54 +32,54 @@ func (a *App) Tasks(ctx context.Context, who Actor, req Tasks) (page Page[collab
 	return list[collaboration.Task](ctx, a, req.Paging, q)
 }
 
-// Step is PUT /v1/cases/{id}/steps/{step}/claim and release.
-type Step struct {
+// OnStep is PUT /v1/cases/{id}/steps/{step}/claim and release.
+type OnStep struct {
 	Keyed
 	ID   string `path:"id" json:"-"`
 	Step string `path:"step" json:"-"`
 }
 
-func (s Step) ref() collaboration.TaskRef { return collaboration.TaskRef{Case: s.ID, Step: s.Step} }
+func (s OnStep) ref() collaboration.TaskRef { return collaboration.TaskRef{Case: s.ID, Step: s.Step} }
 
 // Claim takes a step for the officer.
-func (a *App) Claim(ctx context.Context, who Actor, req Step) (Receipt, error) {
+func (a *App) Claim(ctx context.Context, who Actor, req OnStep) (Receipt, error) {
 	return a.act(ctx, who, req, collaboration.StepClaim, collaboration.ClaimTask{TaskRef: req.ref()})
 }
 
 // Release gives a claimed step back.
-func (a *App) Release(ctx context.Context, who Actor, req Step) (Receipt, error) {
+func (a *App) Release(ctx context.Context, who Actor, req OnStep) (Receipt, error) {
 	return a.act(ctx, who, req, collaboration.StepRelease, collaboration.ReleaseTask{TaskRef: req.ref()})
 }
 
 // ApproveStep is PUT /v1/cases/{id}/steps/{step}/approval.
 type ApproveStep struct {
-	Step
+	OnStep
 	Evidence string `json:"evidence,omitempty" pattern:"^[0-9a-f]{64}$" doc:"Commitment of what the decision rests on, if there is any."`
 }
 
 // ApproveStep decides a step for the applicant.
 func (a *App) ApproveStep(ctx context.Context, who Actor, req ApproveStep) (Receipt, error) {
-	return a.act(ctx, who, req.Step, collaboration.StepApprove, collaboration.ApproveTask{TaskRef: req.ref(), Evidence: req.Evidence})
+	return a.act(ctx, who, req.OnStep, collaboration.StepApprove, collaboration.ApproveTask{TaskRef: req.ref(), Evidence: req.Evidence})
 }
 
 // ReasonedStep is PUT /v1/cases/{id}/steps/{step}/return and rejection.
 type ReasonedStep struct {
-	Step
+	OnStep
 	Reason string `json:"reason" min:"1" max:"64" doc:"A code, never text about a person."`
 }
 
 // ReturnStep asks the applicant for a correction.
 func (a *App) ReturnStep(ctx context.Context, who Actor, req ReasonedStep) (Receipt, error) {
-	return a.act(ctx, who, req.Step, collaboration.StepReturn, collaboration.ReturnTask{TaskRef: req.ref(), Reason: req.Reason})
+	return a.act(ctx, who, req.OnStep, collaboration.StepReturn, collaboration.ReturnTask{TaskRef: req.ref(), Reason: req.Reason})
 }
 
 // RejectStep decides a step against the applicant, which ends the case.
 func (a *App) RejectStep(ctx context.Context, who Actor, req ReasonedStep) (Receipt, error) {
-	return a.act(ctx, who, req.Step, collaboration.StepReject, collaboration.RejectTask{TaskRef: req.ref(), Reason: req.Reason})
+	return a.act(ctx, who, req.OnStep, collaboration.StepReject, collaboration.RejectTask{TaskRef: req.ref(), Reason: req.Reason})
 }
 
 // act is an officer's act on a step of the agency.
-func (a *App) act(ctx context.Context, who Actor, at Step, function string, request any) (Receipt, error) {
+func (a *App) act(ctx context.Context, who Actor, at OnStep, function string, request any) (Receipt, error) {
 	as, err := a.asOfficer(who)
 	if err != nil {
 		return Receipt{}, err
@@ -144,7 +144,7 @@ func (a *App) fetchSealed(ctx context.Context, holder, root, agency string, as v
 		return entry.Envelope, err
 	}
 	gone := fault.New(fault.Missing, "sealed.missing", "no payload is kept for the agency under this commitment").On("commitment", "kept")
-	if a.serves(holder) || a.Peers == nil {
+	if a.serves(holder) {
 		return seal.Envelope{}, gone
 	}
 	envelope, err := a.Peers.Sealed(ctx, access.MSPOf(holder), root, agency)

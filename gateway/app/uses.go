@@ -136,9 +136,6 @@ func (a *App) delivered(ctx context.Context, use exchange.Use, block uint64, sel
 	if a.serves(use.Provider) {
 		return a.deliver(ctx, use.ID, d)
 	}
-	if a.Peers == nil {
-		return seal.Envelope{}, fault.New(fault.Refused, "peer.unknown", "the provider's gateway is not in this gateway's directory").On("dataset", "reachable")
-	}
 	envelope, err := a.Peers.Deliver(ctx, access.MSPOf(use.Provider), use.ID, d)
 	if err == nil && envelope.To != use.Consumer {
 		err = fault.New(fault.Refused, "sealed.other_content", "the other gateway answered something else than was asked for").On("to", "equals:consumer")

@@ -9,6 +9,7 @@ import (
 // Routes is the whole API. Groups of rows stand in files routes_{group}.go; a new group is added here. a may be nil where
 // only the table is wanted (documents, matrices): rows name its methods without calling them.
 func Routes(a *app.App) []Route {
-	_ = a
-	return slices.Concat[[]Route]()
+	return slices.Concat(
+		directoryRoutes(a), citizenRoutes(a), officerRoutes(a), certificateRoutes(a), auditRoutes(a), betweenRoutes(a),
+	)
 }

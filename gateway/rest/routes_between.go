@@ -1,0 +1,33 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/hutong-gov/hutong/gateway/app"
+)
+
+// betweenRoutes are what gateways ask of each other. They need no token: the ledger and the seals authorise them.
+func betweenRoutes(a *app.App) []Route {
+	return []Route{
+		{
+			Method: http.MethodGet, Path: "/v1/sealed/{commitment}/{agency}", Roles: []string{app.Public}, Handler: Handle(a.Sealed),
+			Doc:     Doc{Tag: "between gateways", Summary: "Get a sealed payload", Detail: "Ciphertext that only the agency it is sealed to can open."},
+			Reasons: []string{"sealed.missing"},
+		},
+		{
+			Method: http.MethodPost, Path: "/v1/uses/{id}/delivery", Roles: []string{app.Public}, Handler: Handle(a.Deliver),
+			Doc: Doc{Tag: "between gateways", Summary: "Deliver a use", Detail: "The use must be on the ledger with a provider of this gateway, and the selector must be the one it committed to. The answer is sealed to the consumer's registered key: " +
+				"whoever asks, nobody else can open it."},
+			Reasons: []string{
+				"use.missing", "use.selector_mismatch", "access.other_agency", "dataset.missing", "exchange.delivery_late", "exchange.dataset_withdrawn", "exchange.grant_withdrawn", "exchange.grant_expired", "exchange.consent_revoked", "exchange.consent_expired",
+				"exchange.agency_unregistered", "sealed.missing", "sealed.cannot_open", "sealed.other_content", "record.missing", "record.ambiguous", "connector.not_configured", "connector.field", "connector.timeout", "connector.failed", "connector.type",
+				"gateway.not_served", "projection.behind",
+			},
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/transactions/{id}", Roles: []string{app.Citizen, app.Officer, app.AgencyAdmin, app.Portal, app.Auditor}, Handler: Handle(a.Transaction),
+			Doc:     Doc{Tag: "transactions", Summary: "What became of a write", Detail: "Where a write was answered 202 because its outcome was not known."},
+			Reasons: []string{"projection.behind"},
+		},
+	}
+}

@@ -1,0 +1,81 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/hutong-gov/hutong/gateway/app"
+)
+
+var (
+	citizens = []string{app.Citizen}
+	// submitters: the citizen's own token, or a portal's for what the citizen signed.
+	submitters = []string{app.Citizen, app.Portal}
+)
+
+// Reasons of signed content, besides those of each rule.
+var signatureReasons = []string{"signature.forged", "signature.kind", "signature.malformed", "subject.unregistered", "access.other_subject"}
+
+func citizenRoutes(a *app.App) []Route {
+	return []Route{
+		{
+			Method: http.MethodGet, Path: "/v1/subjects/me", Roles: citizens, Handler: Handle(a.Me),
+			Doc:     Doc{Tag: "subjects", Summary: "Who am I on the ledger", Detail: "The pseudonym, the channel that everything signed names, and the registered key if there is one."},
+			Reasons: []string{"projection.behind"},
+		},
+		{
+			Method: http.MethodPut, Path: "/v1/subjects/me", Roles: citizens, Handler: Handle(a.RegisterKey),
+			Doc:     Doc{Tag: "subjects", Summary: "Register my signing key", Detail: "The key is the citizen's own: made and kept where the citizen is. The proof shows that the citizen holds it. There is one key, for good."},
+			Reasons: []string{"subject.conflict", "exchange.key_mismatch", "exchange.subject_mismatch", "exchange.channel_mismatch", "signature.forged", "signature.kind", "signature.malformed", "gateway.not_served"},
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/subjects/me/uses", Roles: citizens, Handler: Handle(a.MyUses),
+			Doc:     Doc{Tag: "subjects", Summary: "Who used my data", Detail: "Every use, numbered from 1 without a gap and linked by hash: with the head of the log anyone can see that none is left out."},
+			Reasons: []string{"projection.behind"},
+		},
+		{
+			Method: http.MethodPost, Path: "/v1/drafts", Roles: citizens, Handler: Handle(a.Draft),
+			Doc:     Doc{Tag: "cases", Summary: "Prepare an application", Detail: "Shows which materials are fetched instead of asked, and gives the exact texts to sign. Nothing is written. Send the same Idempotency-Key with the application."},
+			Reasons: []string{"service.missing", "gateway.not_served"},
+		},
+		{
+			Method: http.MethodPost, Path: "/v1/cases", Roles: submitters, Status: http.StatusCreated, Handler: Handle(a.Apply),
+			Doc:     Doc{Tag: "cases", Summary: "Apply, once", Detail: "The signed application, the answers and the signed consents. The answers are sealed to the agencies of the service and are not on the ledger."},
+			Reasons: append([]string{"form.commitment_mismatch", "collaboration.case_mismatch", "collaboration.channel_mismatch", "collaboration.definition_changed", "collaboration.definition_not_active", "collaboration.duplicate_application", "collaboration.correction_number", "definition.missing", "case.conflict", "consent.conflict", "exchange.consent_mismatch", "exchange.subject_mismatch", "exchange.channel_mismatch", "exchange.agency_unregistered", "gateway.not_served"}, signatureReasons...),
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/cases", Roles: []string{app.Citizen, app.Officer, app.Auditor}, Handler: Handle(a.Cases),
+			Doc:     Doc{Tag: "cases", Summary: "List cases", Detail: "A citizen's own, those an officer's agency leads, all for an auditor."},
+			Reasons: []string{"projection.behind"},
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/cases/{id}", Roles: []string{app.Citizen, app.Officer, app.Portal, app.Auditor}, Handler: Handle(a.Case),
+			Doc:     Doc{Tag: "cases", Summary: "Show a case", Detail: "With its tasks, and of each material where it comes from and how far it has come."},
+			Reasons: []string{"case.missing", "access.other_agency", "projection.behind"},
+		},
+		{
+			Method: http.MethodPut, Path: "/v1/cases/{id}/withdrawal", Roles: submitters, Handler: Handle(a.Withdraw),
+			Doc:     Doc{Tag: "cases", Summary: "Withdraw an application"},
+			Reasons: append([]string{"case.missing", "collaboration.case_closed", "collaboration.case_mismatch", "collaboration.subject_mismatch", "collaboration.channel_mismatch", "idempotency.conflict", "gateway.not_served"}, signatureReasons...),
+		},
+		{
+			Method: http.MethodPut, Path: "/v1/cases/{id}/resubmission", Roles: submitters, Handler: Handle(a.Resubmit),
+			Doc:     Doc{Tag: "cases", Summary: "Answer a return with a corrected application"},
+			Reasons: append([]string{"case.missing", "form.commitment_mismatch", "collaboration.case_closed", "collaboration.case_mismatch", "collaboration.subject_mismatch", "collaboration.channel_mismatch", "collaboration.correction_number", "collaboration.definition_changed", "collaboration.nothing_returned", "idempotency.conflict", "gateway.not_served"}, signatureReasons...),
+		},
+		{
+			Method: http.MethodPost, Path: "/v1/consents", Roles: submitters, Status: http.StatusCreated, Handler: Handle(a.GiveConsent),
+			Doc:     Doc{Tag: "consents", Summary: "Give a consent"},
+			Reasons: append([]string{"consent.conflict", "exchange.channel_mismatch", "exchange.consent_expired", "exchange.dataset_withdrawn", "exchange.field_unknown", "dataset.missing", "subject.missing", "gateway.not_served"}, signatureReasons...),
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/consents", Roles: []string{app.Citizen, app.Officer, app.Auditor}, Handler: Handle(a.Consents),
+			Doc:     Doc{Tag: "consents", Summary: "List consents", Detail: "A citizen's own, those given to an officer's agency, all for an auditor."},
+			Reasons: []string{"projection.behind"},
+		},
+		{
+			Method: http.MethodPut, Path: "/v1/consents/{id}/revocation", Roles: submitters, Handler: Handle(a.RevokeConsent),
+			Doc:     Doc{Tag: "consents", Summary: "Revoke a consent", Detail: "In force from the next block: what was requested and not yet delivered will not be delivered."},
+			Reasons: append([]string{"consent.missing", "exchange.channel_mismatch", "exchange.subject_mismatch", "exchange.revocation_mismatch", "exchange.consent_revoked", "idempotency.conflict", "gateway.not_served"}, signatureReasons...),
+		},
+	}
+}
