@@ -57,18 +57,19 @@ var statuses = map[fault.Kind]int{
 
 // special are reasons for which HTTP has a word of its own.
 var special = map[string]int{
-	"token.missing":        http.StatusUnauthorized,
-	"token.invalid":        http.StatusUnauthorized,
-	"token.expired":        http.StatusUnauthorized,
-	"token.claims":         http.StatusUnauthorized,
-	"provider.unavailable": http.StatusServiceUnavailable,
-	"route.method":         http.StatusMethodNotAllowed,
-	"request.media_type":   http.StatusUnsupportedMediaType,
-	"gateway.timeout":      http.StatusGatewayTimeout,
-	"gateway.overloaded":   http.StatusServiceUnavailable,
-	"gateway.starting":     http.StatusServiceUnavailable,
-	ledger.ReasonBusy:      http.StatusServiceUnavailable,
-	"ledger.unreachable":   http.StatusServiceUnavailable,
+	"token.missing":         http.StatusUnauthorized,
+	"token.invalid":         http.StatusUnauthorized,
+	"token.expired":         http.StatusUnauthorized,
+	"token.claims":          http.StatusUnauthorized,
+	"provider.unavailable":  http.StatusServiceUnavailable,
+	"route.method":          http.StatusMethodNotAllowed,
+	"request.media_type":    http.StatusUnsupportedMediaType,
+	"gateway.timeout":       http.StatusGatewayTimeout,
+	"gateway.overloaded":    http.StatusServiceUnavailable,
+	"gateway.starting":      http.StatusServiceUnavailable,
+	ledger.ReasonBusy:       http.StatusServiceUnavailable,
+	"ledger.unreachable":    http.StatusServiceUnavailable,
+	"neighbour.unreachable": http.StatusServiceUnavailable,
 }
 
 // retryAfter is how many seconds a caller is asked to wait where the gateway cannot serve now.

@@ -1,0 +1,186 @@
+// Package serve puts a gateway together from its configuration and runs it: the block stream, the projection, the ledger
+// client, the application and the HTTP listener. The program in gateway/cmd/gateway does nothing but call Run; tests call
+// it too.
+//
+// Start: nothing that runs elsewhere (peer, identity provider, other gateways) need be there; /readyz says what is missing.
+// Stop: no new requests, those under way are drained while the block stream still runs, so that a write sent to the ledger
+// is answered with its outcome; then the stream, the ledger, the databases. A write is acknowledged only once it is in a
+// block, so whenever the process is killed, nothing acknowledged is lost.
+package serve
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/hutong-gov/hutong/gateway/app"
+	"github.com/hutong-gov/hutong/gateway/build"
+	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/connector"
+	"github.com/hutong-gov/hutong/gateway/credential"
+	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/follow"
+	"github.com/hutong-gov/hutong/gateway/ledger"
+	"github.com/hutong-gov/hutong/gateway/projection"
+	"github.com/hutong-gov/hutong/gateway/rest"
+	"github.com/hutong-gov/hutong/gateway/vault"
+)
+
+// projectionFile is the projection's name in the data folder. It may be removed; it is built again from the blocks.
+const projectionFile = "projection.db"
+
+// consoleClient is the public OpenID Connect client with which the page to try the API signs users in.
+const consoleClient = "console"
+
+// Gateway is everything one process runs.
+type Gateway struct {
+	config     *config.Config
+	log        *slog.Logger
+	registry   *prometheus.Registry
+	ledger     *ledger.Ledger
+	projection *projection.Projection
+	follower   *follow.Follower
+	verifier   *credential.Verifier
+	endorsed   *endorsed
+	rest       *rest.Server
+	close      []func() error // in the order of opening
+}
+
+// Open puts a gateway together. Nothing runs yet but connections; call Serve, or Close.
+func Open(ctx context.Context, c *config.Config, log *slog.Logger) (g *Gateway, err error) {
+	g = &Gateway{config: c, log: log, registry: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.Close())
+		}
+	}()
+	if err := errors.Join(
+		g.registry.Register(collectors.NewGoCollector()),
+		g.registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
+	); err != nil {
+		return g, err
+	}
+	if err := g.openLedger(ctx); err != nil {
+		return g, err
+	}
+	application, err := g.openApp(ctx)
+	if err != nil {
+		return g, err
+	}
+	return g, g.openREST(application)
+}
+
+// openLedger opens the projection, the ledger client and the follower between them.
+func (g *Gateway) openLedger(ctx context.Context) (err error) {
+	c := g.config
+	commits := follow.NewCommits()
+	if g.projection, err = projection.Open(ctx, filepath.Join(c.DataDir, projectionFile), c.Limits.ReadConnections, projection.Contracts()); err != nil {
+		return err
+	}
+	g.onClose(g.projection.Close)
+	if g.ledger, err = ledger.Open(c, commits, g.registry); err != nil {
+		return err
+	}
+	g.onClose(g.ledger.Close)
+	g.endorsed = &endorsed{ledger: g.ledger, log: g.log}
+	g.follower, err = follow.New(g.ledger, commits, g.projection, c.Limits.BlocksPerCommit, g.log, g.registry)
+	return err
+}
+
+func (g *Gateway) openApp(ctx context.Context) (*app.App, error) {
+	c := g.config
+	keys, err := exchangeKeys(c.ExchangeKeys)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := vault.Open(ctx, c.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	g.onClose(kept.Close)
+	connectors, err := connector.Open(c.Connectors)
+	if err != nil {
+		return nil, err
+	}
+	g.onClose(connectors.Close)
+	peers, err := newNeighbours(c.Directory)
+	if err != nil {
+		return nil, err
+	}
+	identities := make([]ledger.Signer, len(c.Identities))
+	for i, id := range c.Identities {
+		identities[i] = ledger.Signer{Agency: id.Agency, Role: id.Role}
+	}
+	return app.New(app.Dependencies{
+		MSP: c.MSP, Channel: c.Channel, PublicURL: c.PublicURL, Identities: identities, Keys: keys,
+		Ledger: g.ledger, Chain: g.ledger, Store: g.projection.Store(), Vault: kept, Peers: peers, Connectors: connectors,
+	})
+}
+
+func (g *Gateway) openREST(application *app.App) error {
+	c := g.config
+	roots, err := poolOf(c.OIDC.TLSRoot)
+	if err != nil {
+		return fmt.Errorf("oidc.tls_root: %w", err)
+	}
+	g.verifier = credential.NewVerifier(c.OIDC.Issuer, c.OIDC.Audience, roots)
+	who := callers{verify: g.verifier.Verify}
+	if c.PseudonymKey != "" {
+		if who.pseudonyms, err = credential.LoadPseudonyms(c.PseudonymKey); err != nil {
+			return err
+		}
+	}
+	g.rest, err = rest.New(rest.Config{
+		Routes: rest.Routes(application), Authenticate: who.actor, Checks: g.checks(), MaxBody: c.Limits.MaxBodyBytes,
+		Registry: g.registry, Log: g.log,
+		About: rest.About{Version: build.Version(), Organisation: c.Organisation, PublicURL: c.PublicURL, Issuer: c.OIDC.Issuer, ClientID: consoleClient},
+	})
+	return err
+}
+
+func (g *Gateway) onClose(f func() error) { g.close = append(g.close, f) }
+
+// Close closes what Open opened, last first.
+func (g *Gateway) Close() error {
+	var failures []error
+	for i := len(g.close) - 1; i >= 0; i-- {
+		failures = append(failures, g.close[i]())
+	}
+	g.close = nil
+	return errors.Join(failures...)
+}
+
+func exchangeKeys(list []config.ExchangeKey) (seal.Keys, error) {
+	keys := seal.Keys{}
+	for _, k := range list {
+		key, err := seal.LoadKey(k.Private)
+		if err != nil {
+			return nil, fmt.Errorf("exchange_keys: %s: %w", k.Agency, err)
+		}
+		keys[k.Agency] = key
+	}
+	return keys, nil
+}
+
+// poolOf reads PEM certificates from a file; no file means the system's roots.
+func poolOf(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s: no certificate in it", file)
+	}
+	return pool, nil
+}

@@ -1,0 +1,84 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/gateway/app"
+	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/credential/seal"
+)
+
+// neighbours are the gateways of other organisations. What passes between them is sealed, and authorised by the ledger; no
+// token is shown.
+type neighbours map[string]*client.Client // by MSP id
+
+var _ app.Peers = neighbours(nil)
+
+func newNeighbours(directory []config.Neighbour) (neighbours, error) {
+	all := neighbours{}
+	for _, n := range directory {
+		roots, err := poolOf(n.TLSRoot)
+		if err != nil {
+			return nil, fmt.Errorf("directory: %s: tls_root: %w", n.MSP, err)
+		}
+		if all[n.MSP], err = client.New(n.URL, roots, nil); err != nil {
+			return nil, fmt.Errorf("directory: %s: url: %w", n.MSP, err)
+		}
+	}
+	return all, nil
+}
+
+// Sealed implements app.Peers.
+func (n neighbours) Sealed(ctx context.Context, msp, commitment, agency string) (seal.Envelope, error) {
+	path := "/v1/sealed/" + url.PathEscape(commitment) + "/" + url.PathEscape(agency)
+	return ask(ctx, n, msp, http.MethodGet, path, nil)
+}
+
+// Deliver implements app.Peers.
+func (n neighbours) Deliver(ctx context.Context, msp, use string, selector app.Delivery) (seal.Envelope, error) {
+	return ask(ctx, n, msp, http.MethodPost, "/v1/uses/"+url.PathEscape(use)+"/delivery", selector)
+}
+
+func ask(ctx context.Context, n neighbours, msp, method, path string, body any) (seal.Envelope, error) {
+	to, ok := n[msp]
+	if !ok {
+		return seal.Envelope{}, fault.New(fault.Missing, "neighbour.unknown", "the configuration's directory names no gateway for that organisation").On("agency", "in:directory")
+	}
+	envelope, err := client.Do[seal.Envelope](ctx, to, method, path, body)
+	if err != nil {
+		return seal.Envelope{}, translate(err)
+	}
+	return envelope, nil
+}
+
+// kinds are what another gateway's answer means here.
+var kinds = map[int]fault.Kind{
+	http.StatusUnprocessableEntity:   fault.Invalid,
+	http.StatusForbidden:             fault.Denied,
+	http.StatusNotFound:              fault.Missing,
+	http.StatusConflict:              fault.Refused,
+	http.StatusRequestEntityTooLarge: fault.Limit,
+}
+
+// translate passes another gateway's no on with its own reason, and words its failures as one of ours.
+func translate(err error) error {
+	var problem *client.Problem
+	var pending *client.Pending
+	switch {
+	case errors.As(err, &pending) && pending.Tx != "":
+		return app.Unknown{Tx: pending.Tx}
+	case errors.As(err, &problem):
+		if kind, ok := kinds[problem.Status]; ok && problem.Type != "" {
+			return fault.New(kind, problem.Reason, problem.Detail).On(problem.Field, problem.Rule)
+		}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	return fault.New(fault.Internal, "neighbour.unreachable", "the other organisation's gateway could not serve this now; repeat the request").On("agency", "reachable")
+}

@@ -1,0 +1,126 @@
+package serve
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+
+	"github.com/hutong-gov/hutong/gateway/build"
+	"github.com/hutong-gov/hutong/gateway/config"
+)
+
+// Memory of a gateway at rest is small; these keep it so. Both give way to the environment's GOMEMLIMIT and GOGC.
+const (
+	memoryLimit = 512 << 20 // bytes; from here on the collector works harder
+	gcPercent   = 75
+)
+
+// Run opens a gateway and serves until ctx ends (nil) or something fails for good. ready, where given, is called with the
+// address once requests are accepted.
+func Run(ctx context.Context, c *config.Config, log *slog.Logger, ready func(net.Addr)) error {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	g, err := Open(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	err = g.Serve(ctx, ready)
+	return errors.Join(err, g.Close())
+}
+
+// Serve runs the gateway until ctx ends, and drains it.
+func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
+	certificate, err := tls.LoadX509KeyPair(g.config.TLS.Cert, g.config.TLS.Key)
+	if err != nil {
+		return fmt.Errorf("tls: %w", err)
+	}
+	door, err := net.Listen("tcp", g.config.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	servers := []*http.Server{g.rest.HTTPServer()}
+	listeners := []net.Listener{door}
+	if address := g.config.OperationsListen; address != "" {
+		side, err := net.Listen("tcp", address)
+		if err != nil {
+			return errors.Join(fmt.Errorf("operations_listen: %w", err), door.Close())
+		}
+		operations := g.rest.HTTPServer()
+		operations.Handler = g.operations()
+		servers, listeners = append(servers, operations), append(listeners, side)
+	}
+	// background goes on while requests are drained: a write under way still learns its outcome
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	following := make(chan error, 1)
+	go func() { following <- g.follower.Run(background) }()
+	g.verifier.Start(background)
+	go g.endorsed.probe(background)
+
+	failed := make(chan error, len(servers))
+	for i, server := range servers {
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+		go func() { failed <- server.ServeTLS(listeners[i], "", "") }()
+	}
+	g.log.Info("gateway listens", "organisation", g.config.Organisation, "address", door.Addr().String(), "version", build.Version())
+	debug.FreeOSMemory() // what opening needed is not needed again
+	if ready != nil {
+		ready(door.Addr())
+	}
+
+	var cause error
+	followed := false
+	select {
+	case <-ctx.Done():
+	case cause = <-failed:
+	case cause = <-following: // another ledger, or a block that cannot be applied: serving on would be wrong
+		followed = true
+	}
+	g.log.Info("gateway stops", "cause", cause)
+	drained := g.drain(ctx, servers)
+	stop()
+	if !followed {
+		cause = errors.Join(cause, <-following)
+	}
+	g.log.Info("gateway stopped")
+	return errors.Join(cause, drained)
+}
+
+// drain stops accepting requests and waits for those under way, for as long as the configuration has patience.
+func (g *Gateway) drain(ctx context.Context, servers []*http.Server) error {
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.config.Limits.ShutdownPatience.Std())
+	defer cancel()
+	var failures []error
+	for _, server := range servers {
+		err := server.Shutdown(patience)
+		if errors.Is(err, context.DeadlineExceeded) {
+			// those still under way have not been acknowledged; their callers repeat them with the same key
+			g.log.Warn("requests were still under way when the patience ended")
+			err = server.Close()
+		}
+		failures = append(failures, err)
+	}
+	return errors.Join(failures...)
+}
+
+// operations serves what machines poll, on a listener of its own.
+func (g *Gateway) operations() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", g.rest.Metrics())
+	mux.Handle("GET /healthz", g.rest.Handler())
+	mux.Handle("GET /readyz", g.rest.Handler())
+	return mux
+}
+
+// Handler serves the API, for tests that need no listener.
+func (g *Gateway) Handler() http.Handler { return g.rest.Handler() }
