@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -32,6 +33,7 @@ type settings struct {
 	state, out string
 	basePort   int
 	clients    []int
+	targets    []string
 	duration   time.Duration
 	rounds     int
 	keep       bool
@@ -55,12 +57,13 @@ func main() {
 
 func parse(args []string) (settings, error) {
 	var s settings
-	var clients string
+	var clients, targets string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&s.state, "state", "", "state folder of the network the measurement makes (default: a temporary one)")
 	flags.StringVar(&s.out, "out", filepath.Join("test", "bench", "results", "bench.json"), "file for the JSON report")
 	flags.IntVar(&s.basePort, "base-port", 27000, "first port of the network the measurement makes")
 	flags.StringVar(&clients, "clients", "1,32,128,256", "numbers of concurrent clients")
+	flags.StringVar(&targets, "targets", strings.Join(bench.AllTargets, ","), "which targets to measure")
 	flags.DurationVar(&s.duration, "duration", 10*time.Second, "how long each run lasts")
 	flags.IntVar(&s.rounds, "rounds", 3, "how often each run is repeated")
 	flags.BoolVar(&s.keep, "keep", false, "leave the network running")
@@ -73,6 +76,12 @@ func parse(args []string) (settings, error) {
 			return s, fmt.Errorf("--clients: %q is not a number between 1 and 4096", text)
 		}
 		s.clients = append(s.clients, n)
+	}
+	for _, name := range strings.Split(targets, ",") {
+		if !slices.Contains(bench.AllTargets, name) {
+			return s, fmt.Errorf("--targets: %q is not one of %s", name, strings.Join(bench.AllTargets, ", "))
+		}
+		s.targets = append(s.targets, name)
 	}
 	if s.rounds < 1 || s.duration <= 0 {
 		return s, errors.New("--rounds and --duration must be positive")
@@ -88,14 +97,18 @@ func run(ctx context.Context, s settings) (err error) {
 		}
 	}
 	fmt.Println("starting a network with the bare chaincode beside ours …")
-	world, err := bench.Start(ctx, network.Options{State: s.state, BasePort: s.basePort})
+	options := network.Options{State: s.state, BasePort: s.basePort}
+	if !slices.Contains(s.targets, bench.REST) {
+		options.Until = network.StageDeploy
+	}
+	world, err := bench.Start(ctx, options)
 	if world != nil && !s.keep {
 		defer func() { err = errors.Join(err, world.Stop(context.WithoutCancel(ctx), temporary)) }()
 	}
 	if err != nil {
 		return err
 	}
-	targets, err := world.Targets(ctx)
+	targets, err := world.Targets(ctx, s.targets)
 	if err != nil {
 		return err
 	}
