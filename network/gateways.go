@@ -66,7 +66,7 @@ func (n *Network) gateways(ctx context.Context) (string, error) {
 	}
 	for _, spec := range specs {
 		if err := executable(spec.Path); err != nil {
-			return "", fmt.Errorf("%s cannot start: %w: build Hutong's binaries with `make build`, or stop before the gateways with --until %s",
+			return "", fmt.Errorf("%s cannot start: %w: build Hutong's binaries with `make build`, or stop before the gateways with `hutong up --until %s`",
 				spec.Name, err, StageDeploy)
 		}
 	}
@@ -119,7 +119,7 @@ func (n *Network) identityProvider() (process.Spec, error) {
 	return process.Spec{
 		Name: topology.IdentityProviderProcess, Kind: kindIdentityProvider, Tier: node.TierIdentityProvider,
 		Path: path, Args: []string{"--config", file}, Dir: folder.Dir(), Configs: []process.Config{{Path: file, Content: text}},
-		Env: node.Environment(identityProviderMemory), Version: process.BinaryVersion(path),
+		Env: node.Environment(identityProviderMemory), Versioned: true,
 		Ports: []process.Port{{Number: n.Topology.IdentityProviderPort(), Purpose: "OpenID Connect"}},
 		Ready: ready,
 	}, nil
@@ -149,7 +149,7 @@ func (n *Network) gateway(org topology.Organisation) (process.Spec, error) {
 	return process.Spec{
 		Name: org.GatewayProcess(), Kind: kindGateway, Tier: node.TierGateway,
 		Path: path, Args: []string{"--config", file}, Dir: folder.Dir(), Configs: append([]process.Config{{Path: file, Content: text}}, connectors...),
-		Env: node.Environment(gatewayMemory), Version: process.BinaryVersion(path),
+		Env: node.Environment(gatewayMemory), Versioned: true,
 		Ports: []process.Port{{Number: n.Topology.GatewayPort(org), Purpose: "HTTPS"}},
 		Ready: ready,
 	}, nil

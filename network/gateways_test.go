@@ -109,7 +109,7 @@ func TestMissingGatewayBinaryIsToldBeforeAnythingStarts(t *testing.T) {
 	n := prepared(t)
 	err := n.Run(t.Context(), StageGateways)
 	require.ErrorContains(t, err, "stage gateways: devidp cannot start")
-	require.ErrorContains(t, err, "--until deploy")
+	require.ErrorContains(t, err, "hutong up --until deploy")
 	records, err := n.Records()
 	require.NoError(t, err)
 	require.Empty(t, records)
@@ -151,4 +151,16 @@ func TestManifestOfAStateFolder(t *testing.T) {
 func TestUnknownStage(t *testing.T) {
 	_, err := Open(Options{Until: "heaven"})
 	require.ErrorContains(t, err, `there is no stage "heaven"`)
+}
+
+// TestStagesThatNeedNodesDoNotWaitInVain for a network that is not running.
+func TestStagesThatNeedNodesDoNotWaitInVain(t *testing.T) {
+	n := prepared(t)
+	for _, stage := range []Stage{StageChannel, StageDeploy, StageReady} {
+		require.ErrorContains(t, n.Run(t.Context(), stage), "services-orderer0 does not run: run `hutong start` first", stage)
+	}
+	s, err := n.Status(t.Context())
+	require.NoError(t, err)
+	require.False(t, s.Up)
+	require.False(t, s.HeightsAgree)
 }

@@ -45,6 +45,9 @@ const leaderMetric = "consensus_etcdraft_is_leader"
 // every organisation's peer can collect endorsements of every organisation for
 // every chaincode, and every gateway says that it is ready.
 func (n *Network) ready(ctx context.Context) (string, error) {
+	if err := n.running(); err != nil {
+		return "", err
+	}
 	members, closeAll, err := n.members()
 	if err != nil {
 		return "", needs(err, StageMaterial)

@@ -176,6 +176,12 @@ func (n *Network) start(ctx context.Context) (string, error) {
 
 // launch starts what does not run and waits until all of it is ready.
 func (n *Network) launch(ctx context.Context, specs []process.Spec) (string, error) {
+	for _, spec := range specs {
+		if err := executable(spec.Path); err != nil {
+			return "", fmt.Errorf("%s cannot start: %w: Hutong's own binaries are built with `make build`, Fabric's with `hutong %s`",
+				spec.Name, err, StageBuild)
+		}
+	}
 	started, err := n.table.Begin(ctx, specs)
 	if err != nil {
 		return "", err
@@ -194,7 +200,25 @@ func (n *Network) launch(ctx context.Context, specs []process.Spec) (string, err
 	}
 }
 
+// running makes sure that every node runs, for the stages that would only
+// wait in vain for one that does not.
+func (n *Network) running() error {
+	specs, err := n.nodes()
+	if err != nil {
+		return needs(err, StageMaterial)
+	}
+	for _, spec := range specs {
+		if r, err := n.table.Record(spec.Name); err != nil || !r.Alive() {
+			return fmt.Errorf("%s does not run: run `hutong %s` first", spec.Name, StageStart)
+		}
+	}
+	return nil
+}
+
 func (n *Network) channel(ctx context.Context) (string, error) {
+	if err := n.running(); err != nil {
+		return "", err
+	}
 	block, err := channel.Block(n.Topology, n.Layout)
 	if err != nil {
 		return "", needs(err, StageMaterial)
@@ -215,6 +239,9 @@ func (n *Network) channel(ctx context.Context) (string, error) {
 }
 
 func (n *Network) deploy(ctx context.Context) (string, error) {
+	if err := n.running(); err != nil {
+		return "", err
+	}
 	members, closeAll, err := n.members()
 	if err != nil {
 		return "", needs(err, StageMaterial)

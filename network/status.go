@@ -102,6 +102,8 @@ func (s *Status) summarise() {
 		}
 		s.HeightsAgree = s.HeightsAgree && p.Height == height
 	}
+	// Nobody's height is no agreement.
+	s.HeightsAgree = s.HeightsAgree && height > 0
 }
 
 // specs are all processes the manifest calls for.

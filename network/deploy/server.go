@@ -83,7 +83,7 @@ func server(t *topology.Topology, l material.Layout, org topology.Organisation, 
 	return process.Spec{
 		Name: org.ChaincodeProcess(binary), Kind: KindChaincode, Tier: node.TierChaincode,
 		Path: path, Args: []string{"--config", file}, Dir: folder.Dir(), Configs: []process.Config{{Path: file, Content: append(text, '\n')}},
-		Env: node.Environment(serverMemory), Ports: ports, Version: process.BinaryVersion(path),
+		Env: node.Environment(serverMemory), Ports: ports, Versioned: true,
 		Ready: func(ctx context.Context) error { return process.Handshake(ctx, client, ports...) },
 	}, nil
 }

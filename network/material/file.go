@@ -26,6 +26,11 @@ const (
 
 // Write puts a file in place whole: readers see the old content or the new.
 func Write(file string, content []byte, mode fs.FileMode) error {
+	return write(file, content, mode, false)
+}
+
+// write is Write; with durable the content is on the disk before its name is.
+func write(file string, content []byte, mode fs.FileMode, durable bool) error {
 	dir := filepath.Dir(file)
 	if err := os.MkdirAll(dir, folderMode); err != nil {
 		return err
@@ -37,14 +42,10 @@ func Write(file string, content []byte, mode fs.FileMode) error {
 	defer os.Remove(temporary.Name()) // fails once renamed, as it should
 	_, err = temporary.Write(content)
 	err = errors.Join(err, temporary.Chmod(mode))
-	if mode == secretFile {
-		// A key cannot be made again: its name must not come to point to a
-		// file that a power cut has emptied. What can be made again is left
-		// to the system's own pace, see kept.
+	if durable {
 		err = errors.Join(err, temporary.Sync())
 	}
-	err = errors.Join(err, temporary.Close())
-	if err != nil {
+	if err = errors.Join(err, temporary.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
 	return os.Rename(temporary.Name(), file)
@@ -75,7 +76,9 @@ func kept(file string, mode fs.FileMode, make func() ([]byte, error)) ([]byte, e
 	if content, err = make(); err != nil {
 		return nil, err
 	}
-	return content, Write(file, content, mode)
+	// A key cannot be made again: a power cut must not empty it. What can be
+	// made again is left to the system's own pace.
+	return content, write(file, content, mode, mode == secretFile)
 }
 
 // keep makes sure that a file holds this content. Another content is an error

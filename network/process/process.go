@@ -41,13 +41,15 @@ type Port struct {
 type Spec struct {
 	Name string
 	// Kind groups processes in a listing: orderer, peer, chaincode, gateway.
-	Kind    string
-	Path    string
-	Args    []string
-	Env     []string
-	Dir     string
-	Version string
-	Ports   []Port
+	Kind  string
+	Path  string
+	Args  []string
+	Env   []string
+	Dir   string
+	Ports []Port
+	// Versioned says that the binary prints its version when asked with
+	// --version, as ours do.
+	Versioned bool
 	// Ready asks the process whether it does its work; nil means that
 	// running is enough.
 	Ready func(ctx context.Context) error
@@ -145,46 +147,25 @@ func (r Record) Alive() bool {
 // Start begins a process and records it. The caller has checked that the name
 // is not running and that its ports are free.
 func (t *Table) Start(spec Spec) (Record, error) {
-	if err := errors.Join(os.MkdirAll(t.run, folderMode), os.MkdirAll(t.logs, folderMode)); err != nil {
-		return Record{}, err
+	r := Record{Name: spec.Name, Kind: spec.Kind, Path: spec.Path, Ports: spec.Ports, Tier: spec.Tier}
+	if err := t.prepare(spec); err != nil {
+		return r, err
 	}
-	for _, c := range spec.Configs {
-		if c.Content == nil {
-			continue
-		}
-		if err := material.WriteIfChanged(c.Path, c.Content, recordMode); err != nil {
-			return Record{}, err
-		}
+	var err error
+	if r.Stamp, err = spec.stamp(); err != nil {
+		return r, err
 	}
-	log, err := openLog(t.Log(spec.Name))
-	if err != nil {
-		return Record{}, err
+	if spec.Versioned {
+		r.Version = binaryVersion(spec.Path)
 	}
-	defer log.Close()
-	stamp, err := spec.stamp()
-	if err != nil {
-		return Record{}, err
+	if r.PID, err = t.spawn(spec); err != nil {
+		return r, fmt.Errorf("start %s: %w", spec.Name, err)
 	}
-	cmd := exec.Command(spec.Path, spec.Args...)
-	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = spec.Env, spec.Dir, log, log
-	// A session of its own: neither a closed terminal nor a Ctrl-C given to
-	// the launcher reaches it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return Record{}, fmt.Errorf("start %s: %w", spec.Name, err)
-	}
-	pid := cmd.Process.Pid
-	// A launcher that lives on (a test) must collect the dead, or they would
-	// look alive to anyone who asks by pid.
-	go func() { _ = cmd.Wait() }()
-	born, err := birth(pid)
-	if err != nil {
-		return Record{}, fmt.Errorf("%s ended at once: see %s", spec.Name, t.Log(spec.Name))
-	}
-	r := Record{
-		Name: spec.Name, Kind: spec.Kind, PID: pid, Birth: born, Path: spec.Path, Version: spec.Version,
-		Ports: spec.Ports, Started: time.Now().UTC(), Tier: spec.Tier,
-		Stamp: stamp,
+	r.Started = time.Now().UTC()
+	// From here to the end of the record nothing slow may happen: a launcher
+	// killed in between would leave a process that nobody knows.
+	if r.Birth, err = birth(r.PID); err != nil {
+		return r, fmt.Errorf("%s ended at once; the end of %s:\n%s", spec.Name, t.Log(spec.Name), t.Tail(spec.Name))
 	}
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err == nil {
@@ -192,10 +173,47 @@ func (t *Table) Start(spec Spec) (Record, error) {
 	}
 	if err != nil {
 		// Unrecorded, it could never be stopped again.
-		_ = syscall.Kill(-pid, syscall.SIGKILL)
-		return Record{}, fmt.Errorf("record %s: %w", spec.Name, err)
+		_ = syscall.Kill(-r.PID, syscall.SIGKILL)
+		return r, fmt.Errorf("record %s: %w", spec.Name, err)
 	}
 	return r, nil
+}
+
+// prepare makes the folders and the files that a process reads.
+func (t *Table) prepare(spec Spec) error {
+	if err := errors.Join(os.MkdirAll(t.run, folderMode), os.MkdirAll(t.logs, folderMode)); err != nil {
+		return err
+	}
+	for _, c := range spec.Configs {
+		if c.Content == nil {
+			continue
+		}
+		if err := material.WriteIfChanged(c.Path, c.Content, recordMode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spawn starts the program and lets go of it.
+func (t *Table) spawn(spec Spec) (pid int, err error) {
+	log, err := openLog(t.Log(spec.Name))
+	if err != nil {
+		return 0, err
+	}
+	defer log.Close()
+	cmd := exec.Command(spec.Path, spec.Args...)
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = spec.Env, spec.Dir, log, log
+	// A session of its own: neither a closed terminal nor a Ctrl-C given to
+	// the launcher reaches it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	// A launcher that lives on (a test) must collect the dead, or the system
+	// would keep them as ended but uncollected.
+	go func() { _ = cmd.Wait() }()
+	return cmd.Process.Pid, nil
 }
 
 // openLog opens a log to append to. One that has grown large is set aside

@@ -1,37 +1,28 @@
 package process
 
 import (
+	"context"
 	"debug/buildinfo"
+	"os/exec"
 	"strings"
+	"time"
 )
 
-// revisionLength is how much of a commit's name is shown.
-const revisionLength = 12
+// versionTimeout bounds the wait for a binary to print its version.
+const versionTimeout = 2 * time.Second
 
-// BinaryVersion is the version that the Go toolchain wrote into a binary: its
-// module version, or the commit it was built from. Empty if there is neither.
-func BinaryVersion(path string) string {
-	info, err := buildinfo.ReadFile(path)
-	if err != nil {
-		return ""
-	}
-	version := info.Main.Version
-	if version != "" && version != "(devel)" {
-		return version
-	}
-	var revision, modified string
-	for _, setting := range info.Settings {
-		switch setting.Key {
-		case "vcs.revision":
-			revision = setting.Value
-		case "vcs.modified":
-			if setting.Value == "true" {
-				modified = "+changes"
-			}
+// binaryVersion is the version that a binary of ours prints: "NAME VERSION …".
+// One that prints none has that of its module, as the toolchain wrote it.
+func binaryVersion(path string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), versionTimeout)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, path, "--version").Output(); err == nil {
+		if words := strings.Fields(string(out)); len(words) > 1 {
+			return words[1]
 		}
 	}
-	if revision == "" {
-		return strings.Trim(version, "()")
+	if info, err := buildinfo.ReadFile(path); err == nil {
+		return strings.Trim(info.Main.Version, "()")
 	}
-	return revision[:min(revisionLength, len(revision))] + modified
+	return ""
 }
