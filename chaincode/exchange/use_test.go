@@ -129,6 +129,13 @@ func TestRequestUseJudgesAConsentNobodyAsksFor(t *testing.T) {
 	require.Equal(t, "exchange.consent_revoked", reason(err))
 }
 
+func TestRequestUseOnABrokenLog(t *testing.T) {
+	w := freshUse()
+	w.Log.Hash = "not a hash"
+	_, _, _, err := w.request.Request(useID, w.by, w.Context, w.at)
+	require.ErrorContains(t, err, "entry 7", "better no use than one that cannot be linked")
+}
+
 func TestDeliverUse(t *testing.T) {
 	type world struct {
 		by  access.Caller
