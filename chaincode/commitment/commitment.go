@@ -76,37 +76,49 @@ func (d Document) Values() map[string]json.RawMessage {
 	return values
 }
 
-// Root is the document's commitment: 64 lower-case hexadecimal digits. Faults: invalid field name, salt or order.
+// Root is the document's commitment: 64 lower-case hexadecimal digits. Faults: invalid name, value, salt or order of fields.
 func (d Document) Root() (string, error) {
-	if len(d.Fields) == 0 || len(d.Fields) > MaxFields {
-		return "", fault.Field("fields", fmt.Sprintf("length:1,%d", MaxFields), "a document has between one and this many fields")
-	}
-	leaves := make([][]byte, len(d.Fields))
-	for i, f := range d.Fields {
-		if i > 0 && f.Name <= d.Fields[i-1].Name {
-			return "", fault.Field(fmt.Sprintf("fields[%d].name", i), "sorted_unique", "list fields in the order of their names, each once")
-		}
-		leaf, err := f.leaf()
-		if err != nil {
-			return "", err
-		}
-		leaves[i] = leaf
+	leaves, err := d.leaves()
+	if err != nil {
+		return "", err
 	}
 	return hex.EncodeToString(root(leaves)), nil
 }
 
+// leaves checks the document and hashes its fields.
+func (d Document) leaves() ([][]byte, error) {
+	if len(d.Fields) == 0 || len(d.Fields) > MaxFields {
+		return nil, fault.Field("fields", fmt.Sprintf("length:1,%d", MaxFields), "a document has between one and this many fields")
+	}
+	leaves := make([][]byte, len(d.Fields))
+	for i, f := range d.Fields {
+		if i > 0 && f.Name <= d.Fields[i-1].Name {
+			return nil, fault.Field(fmt.Sprintf("fields[%d].name", i), "sorted_unique", "list fields in the order of their names, each once")
+		}
+		leaf, err := f.leaf()
+		if err != nil {
+			return nil, fault.From(err).Under(fmt.Sprintf("fields[%d]", i))
+		}
+		leaves[i] = leaf
+	}
+	return leaves, nil
+}
+
 // leaf is the field's leaf hash: SHA-256(0x00 ‖ JCS([name, value, salt])).
 func (f Field) leaf() ([]byte, error) {
-	salt, err := base64.RawURLEncoding.DecodeString(f.Salt)
-	if err != nil || len(salt) != SaltBytes {
-		return nil, fault.Field("fields.salt", fmt.Sprintf("base64url_bytes:%d", SaltBytes), "keep the salt that came with the field")
+	salt, err := base64.RawURLEncoding.Strict().DecodeString(f.Salt)
+	if err != nil || len(salt) != SaltBytes || len(f.Salt) != base64.RawURLEncoding.EncodedLen(SaltBytes) {
+		return nil, fault.Field("salt", fmt.Sprintf("base64url_bytes:%d", SaltBytes), "keep the salt that came with the field")
 	}
-	if f.Name == "" || len(f.Name) > MaxName || len(f.Value) == 0 {
-		return nil, fault.Field("fields.name", fmt.Sprintf("length:1,%d", MaxName), "name the field")
+	if f.Name == "" || len(f.Name) > MaxName {
+		return nil, fault.Field("name", fmt.Sprintf("length:1,%d", MaxName), "name the field")
+	}
+	if len(f.Value) == 0 {
+		return nil, fault.Field("value", "required", "give the field a JSON value; null is one")
 	}
 	raw, err := canonical.Marshal([]any{f.Name, f.Value, f.Salt})
 	if err != nil {
-		return nil, err
+		return nil, fault.Field("value", "json", "give the field a JSON value that has a canonical form (RFC 8785)")
 	}
 	sum := sha256.Sum256(append([]byte{0x00}, raw...))
 	return sum[:], nil

@@ -61,9 +61,10 @@ func (f *Fault) On(field, rule string) *Fault {
 // Under returns a copy whose field lies under the given parent, for validating nested structures.
 func (f *Fault) Under(parent string) *Fault {
 	g := *f
-	if g.Field == "" {
-		g.Field = parent
-	} else {
+	switch {
+	case g.Field == "" || strings.HasPrefix(g.Field, "["): // an index follows its parent directly
+		g.Field = parent + g.Field
+	default:
 		g.Field = parent + "." + g.Field
 	}
 	return &g
@@ -104,21 +105,26 @@ func (f *Fault) Wire() string {
 	return string(raw)
 }
 
-// Parse finds a fault in a message that may have text before or after it, as peers wrap chaincode messages
+// wireStart is how every fault's wire form begins: Kind is the first member.
+const wireStart = `{"kind":`
+
+// Parse finds the first fault in a message that may have text before or after it, as peers wrap chaincode messages
 // ("chaincode response 409, {…}"). ok is false where there is none.
 func Parse(message string) (f *Fault, ok bool) {
-	start := strings.Index(message, `{"kind":`)
-	if start < 0 {
-		return nil, false
+	for {
+		start := strings.Index(message, wireStart)
+		if start < 0 {
+			return nil, false
+		}
+		message = message[start:]
+		f = new(Fault)
+		if err := json.NewDecoder(strings.NewReader(message)).Decode(f); err == nil && f.Reason != "" {
+			if _, known := statuses[f.Kind]; known {
+				return f, true
+			}
+		}
+		message = message[len(wireStart):]
 	}
-	f = new(Fault)
-	if err := json.NewDecoder(strings.NewReader(message[start:])).Decode(f); err != nil || f.Reason == "" {
-		return nil, false
-	}
-	if _, known := statuses[f.Kind]; !known {
-		return nil, false
-	}
-	return f, true
 }
 
 // From turns any error into a fault: itself if it is one, else an Internal fault that keeps the error's text.

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"time"
 
@@ -93,11 +94,11 @@ func (c Command) validate() error {
 	case c.IdempotencyKey == "":
 		return fault.Field("idempotency_key", "required", "send a key of your own with every write; repeat it when you repeat the request")
 	case len(c.IdempotencyKey) > MaxKeyLength || !keyForm.MatchString(c.IdempotencyKey):
-		return fault.Field("idempotency_key", "pattern:"+keyForm.String(), "use up to 128 letters, digits and . _ : -")
+		return fault.Field("idempotency_key", "pattern:"+keyForm.String(), fmt.Sprintf("use up to %d letters, digits and . _ : -", MaxKeyLength))
 	case len(c.Staff) > MaxStaffLength || c.Staff != "" && !keyForm.MatchString(c.Staff):
-		return fault.Field("staff", "pattern:"+keyForm.String(), "use up to 32 letters, digits and . _ : -")
+		return fault.Field("staff", "pattern:"+keyForm.String(), fmt.Sprintf("use up to %d letters, digits and . _ : -", MaxStaffLength))
 	case len(c.Request) > MaxRequestBytes:
-		return fault.New(fault.Limit, "request.too_large", "make the request smaller").On("request", "max_bytes:49152")
+		return fault.New(fault.Limit, "request.too_large", "make the request smaller").On("request", fmt.Sprintf("max_bytes:%d", MaxRequestBytes))
 	}
 	return nil
 }

@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
@@ -23,7 +22,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
-	grpcpeer "google.golang.org/grpc/peer"
 )
 
 // Limits and times of a server, those of Fabric's own chaincode server where it has them.
@@ -80,7 +78,7 @@ type server struct {
 	Server
 	listener net.Listener
 	grpc     *grpc.Server
-	running  *atomic.Int64 // transactions being simulated
+	stopping chan struct{}
 	log      *slog.Logger
 }
 
@@ -89,7 +87,7 @@ func listen(s Server, cc shim.Chaincode, creds credentials.TransportCredentials,
 	if err != nil {
 		return nil, fmt.Errorf("contract %s: %w", s.Contract, err)
 	}
-	one := &server{Server: s, listener: listener, running: new(atomic.Int64), log: log.With("contract", s.Contract)}
+	one := &server{Server: s, listener: listener, stopping: make(chan struct{}), log: log.With("contract", s.Contract)}
 	one.grpc = grpc.NewServer(
 		grpc.Creds(creds),
 		grpc.MaxRecvMsgSize(maxMessageBytes),
@@ -99,7 +97,7 @@ func listen(s Server, cc shim.Chaincode, creds credentials.TransportCredentials,
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveTime, PermitWithoutStream: true}),
 	)
 	peer.RegisterChaincodeServer(one.grpc, &connection{
-		ChaincodeServer: shim.ChaincodeServer{CCID: s.CCID, CC: counted{cc, one.running}}, log: one.log,
+		ChaincodeServer: shim.ChaincodeServer{CCID: s.CCID, CC: cc}, stopping: one.stopping, log: one.log,
 	})
 	return one, nil
 }
@@ -112,45 +110,13 @@ func (s *server) serve() error {
 	return nil
 }
 
-// stop waits for what is running and closes. A peer's connection never ends by itself: gRPC's own graceful stop refuses
-// new ones, but would wait for ever for the old.
+// stop lets each connection end after the transactions it is simulating, and cuts those that take too long.
 func (s *server) stop() {
-	go s.grpc.GracefulStop()
-	for end := time.Now().Add(drainTime); s.running.Load() > 0 && time.Now().Before(end); {
-		time.Sleep(drainPoll)
-	}
-	s.grpc.Stop()
-	s.log.Info("stopped", "abandoned", s.running.Load())
-}
-
-// connection logs who connects.
-type connection struct {
-	shim.ChaincodeServer
-	log *slog.Logger
-}
-
-// Connect implements peer.ChaincodeServer.
-func (c *connection) Connect(stream peer.Chaincode_ConnectServer) error {
-	from := ""
-	if p, ok := grpcpeer.FromContext(stream.Context()); ok {
-		from = p.Addr.String()
-	}
-	c.log.Info("peer connected", "from", from)
-	err := c.ChaincodeServer.Connect(stream)
-	c.log.Info("peer disconnected", "from", from)
-	return err
-}
-
-// counted counts the transactions being simulated.
-type counted struct {
-	shim.Chaincode
-	running *atomic.Int64
-}
-
-func (c counted) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
-	c.running.Add(1)
-	defer c.running.Add(-1)
-	return c.Chaincode.Invoke(stub)
+	close(s.stopping)
+	cut := time.AfterFunc(2*drainTime, s.grpc.Stop)
+	defer cut.Stop()
+	s.grpc.GracefulStop()
+	s.log.Info("stopped")
 }
 
 func loadTLS(config Config) (credentials.TransportCredentials, error) {

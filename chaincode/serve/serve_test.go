@@ -30,13 +30,14 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// echo answers its argument once it may.
-type echo struct{ may chan struct{} }
+// echo answers its argument; where it has channels, it says when it begins and waits until it may answer.
+type echo struct{ begun, may chan struct{} }
 
 func (echo) Init(shim.ChaincodeStubInterface) *peer.Response { return shim.Success(nil) }
 
 func (e echo) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
 	if e.may != nil {
+		e.begun <- struct{}{}
 		<-e.may
 	}
 	return shim.Success(stub.GetArgs()[0])
@@ -81,11 +82,13 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.Buffer.Write(p)
 }
 
-func (o *output) has(text string) bool {
+func (o *output) text() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return strings.Contains(o.String(), text)
+	return o.String()
 }
+
+func (o *output) has(text string) bool { return strings.Contains(o.text(), text) }
 
 // register connects to a chaincode server as a peer does, and answers the package id it registers with.
 func register(t *testing.T, address, ca string, own ...tls.Certificate) (peer.Chaincode_ConnectClient, string, error) {
@@ -135,7 +138,7 @@ func TestServesManyContractsAndStopsWhenTheyAreDone(t *testing.T) {
 	config := Config{TLSCert: cert, TLSKey: key, Servers: []Server{
 		{"quick", freeAddress(t), "quick_1:aa"}, {"slow", freeAddress(t), "slow_1:bb"},
 	}}
-	slow := echo{make(chan struct{})}
+	slow := echo{make(chan struct{}), make(chan struct{})}
 	log := new(output)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -154,12 +157,14 @@ func TestServesManyContractsAndStopsWhenTheyAreDone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "slow_1:bb", name)
 	transact(t, waiting, "late")
-	time.Sleep(20 * time.Millisecond) // let the transaction begin
+	<-slow.begun
 	cancel()
-	time.Sleep(20 * time.Millisecond)
+	require.Eventually(t, func() bool { return log.has("connection ended") }, 5*time.Second, time.Millisecond, "the idle connection ends at once")
+	require.Equal(t, 1, strings.Count(log.text(), "connection ended"), "the other waits")
 	close(slow.may)
 	require.Equal(t, "late", answer(t, waiting), "a transaction being simulated is finished")
 	require.NoError(t, <-done)
+	require.Equal(t, 2, strings.Count(log.text(), `"abandoned":0`))
 	require.False(t, log.has("secret"), "logs do not repeat requests")
 	for _, line := range strings.Split(strings.TrimSpace(log.String()), "\n") {
 		require.True(t, json.Valid([]byte(line)), line)
