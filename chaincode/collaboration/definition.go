@@ -73,8 +73,8 @@ func (s Service) Datasets() []string {
 
 // Approve records an agency's approval. The edition becomes active with the last one. Guards, in order:
 //
-//	collaboration.not_responsible      the caller's agency has no part in the service
-//	collaboration.already_approved     it approved before
+//	collaboration.already_approved     the caller's agency approved before
+//	collaboration.not_responsible      it has no part in the service
 //	collaboration.not_proposed         a later edition has taken the place of this one
 //	collaboration.definition_changed   the hash is not this edition's: something else was read than is approved
 func (d Definition) Approve(by access.Caller, r ApproveDefinition) (Definition, error) {

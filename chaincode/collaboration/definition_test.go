@@ -78,8 +78,8 @@ func TestApproveDefinition(t *testing.T) {
 		hash   string
 		reason string
 	}{
-		{"no part in it", retired, caller("services.police"), "other", "collaboration.not_responsible"},
 		{"approved before", retired, lead, "other", "collaboration.already_approved"},
+		{"no part in it", retired, caller("services.police"), "other", "collaboration.not_responsible"},
 		{"replaced", retired, tax, "other", "collaboration.not_proposed"},
 		{"another hash", d, tax, "other", "collaboration.definition_changed"},
 		{"approved", d, tax, d.Hash, ""},

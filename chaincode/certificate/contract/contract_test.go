@@ -34,10 +34,10 @@ var (
 // office is a ledger on which regulation publishes the type business-licence and may issue it for a year.
 type office struct {
 	*ledgertest.Ledger
-	t *testing.T
+	t testing.TB
 }
 
-func open(t *testing.T) office {
+func open(t testing.TB) office {
 	o := office{ledgertest.New(contract.New()), t}
 	admin := o.As(regulation, access.Admin)
 	_, err := admin.Submit(certificate.TypePublish, "t1", certificate.PublishType{
