@@ -41,6 +41,7 @@ const (
 type loader struct {
 	door   Door
 	now    time.Time
+	after  uint64 // reads include this block
 	result Result
 	say    func(format string, args ...any)
 }
@@ -89,12 +90,13 @@ func (l *loader) write(ctx context.Context, agency, method, path, what string, b
 	if err != nil {
 		return fmt.Errorf("%s as %s: %w", what, agency, err)
 	}
-	l.result.Block = max(l.result.Block, receipt.Block)
+	l.after = max(l.after, receipt.Block)
 	if receipt.Replayed {
 		l.result.Present++
 		return nil
 	}
 	l.result.Written++
+	l.result.Block = receipt.Block
 	l.say("%s  (%s)", what, agency)
 	return nil
 }
@@ -115,8 +117,8 @@ func read[T any](ctx context.Context, l *loader, agency, path string, query url.
 		query = url.Values{}
 	}
 	query.Set("page_size", "200")
-	if l.result.Block > 0 {
-		query.Set("min_block", fmt.Sprint(l.result.Block))
+	if l.after > 0 {
+		query.Set("min_block", fmt.Sprint(l.after))
 	}
 	for {
 		page, err := client.Do[app.Page[T]](ctx, c, http.MethodGet, path+"?"+query.Encode(), nil)
@@ -346,7 +348,7 @@ func (l *loader) edition(ctx context.Context, s collaboration.Service) (collabor
 	if err != nil {
 		return collaboration.Definition{}, false, err
 	}
-	path := fmt.Sprintf("/v1/services/%s?min_block=%d", url.PathEscape(s.Code), l.result.Block)
+	path := fmt.Sprintf("/v1/services/%s?min_block=%d", url.PathEscape(s.Code), l.after)
 	view, err := client.Do[app.ServiceView](ctx, c, http.MethodGet, path, nil)
 	if client.Reason(err) == "service.missing" {
 		return collaboration.Definition{}, false, nil

@@ -1,0 +1,214 @@
+// Package apptest is a city in memory, for tests of the application and of what stands on it: the four gateways of the
+// default network with their HTTP faces, the contracts on an in-memory ledger, the projection fed with its blocks, the
+// departments' databases. No Fabric runs, so a whole case takes milliseconds.
+//
+// What is real: contracts, application, routes, projection, store, vaults, seals, connectors. What is not: endorsement,
+// ordering, TLS between gateways, and the identity provider: a token is the name of a development user.
+package apptest
+
+import (
+	"context"
+	"crypto/ecdh"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
+	certificates "github.com/hutong-gov/hutong/chaincode/certificate/contract"
+	collaborations "github.com/hutong-gov/hutong/chaincode/collaboration/contract"
+	exchanges "github.com/hutong-gov/hutong/chaincode/exchange/contract"
+	"github.com/hutong-gov/hutong/chaincode/ledgertest"
+	"github.com/hutong-gov/hutong/gateway/app"
+	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/connector"
+	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/devidp"
+	"github.com/hutong-gov/hutong/gateway/ledger"
+	"github.com/hutong-gov/hutong/gateway/projection"
+	"github.com/hutong-gov/hutong/gateway/rest"
+	"github.com/hutong-gov/hutong/gateway/vault"
+	"github.com/hutong-gov/hutong/network/block/blocktest"
+	"github.com/hutong-gov/hutong/test/departments"
+)
+
+// organisations of the default network, with the roles their agencies hold identities for.
+var organisations = []struct {
+	name     string
+	agencies map[string][]access.Role
+}{
+	{"services", map[string][]access.Role{
+		"services.hall":   {access.Agency, access.Admin, access.Portal},
+		"services.police": {access.Agency, access.Admin},
+	}},
+	{"planning", map[string][]access.Role{"planning.housing": {access.Agency, access.Admin}}},
+	{"market", map[string][]access.Role{
+		"market.regulation": {access.Agency, access.Admin},
+		"market.tax":        {access.Agency, access.Admin},
+	}},
+	{"audit", map[string][]access.Role{"audit.office": {access.Agency, access.Admin, access.Auditor}}},
+}
+
+// City is the whole of it.
+type City struct {
+	Ledger     *ledgertest.Ledger
+	World      departments.World
+	Gateways   map[string]*Gateway // by organisation
+	Projection *projection.Projection
+
+	chain blocktest.Chain
+	mu    sync.Mutex // one block at a time goes to the projection
+}
+
+// Gateway is one organisation's.
+type Gateway struct {
+	App    *app.App
+	Vault  *vault.Vault
+	Server *httptest.Server
+	Ledger *Ledger
+}
+
+// New builds a city. It goes with the test.
+func New(t testing.TB) *City {
+	t.Helper()
+	ctx := context.Background()
+	c := &City{
+		Ledger:   ledgertest.New(exchanges.New(), collaborations.New(), certificates.New()),
+		World:    departments.GenerateSized(departments.DefaultSeed, 40, 40),
+		Gateways: map[string]*Gateway{},
+	}
+	var err error
+	c.Projection, err = projection.Open(ctx, filepath.Join(t.TempDir(), "projection.db"), 4, projection.Contracts())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Projection.Close()) })
+	c.chain.Add(blocktest.Tx{Config: true})
+	require.NoError(t, c.follow(ctx))
+	for _, organisation := range organisations {
+		c.Gateways[organisation.name] = c.gateway(t, organisation.name, organisation.agencies)
+	}
+	return c
+}
+
+func (c *City) gateway(t testing.TB, organisation string, agencies map[string][]access.Role) *Gateway {
+	ctx, dir := context.Background(), t.TempDir()
+	g := &Gateway{Ledger: &Ledger{city: c}}
+	var err error
+	g.Vault, err = vault.Open(ctx, dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, g.Vault.Close()) })
+	connectors, err := connector.Open(c.connect(t, organisation, dir))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, connectors.Close()) })
+
+	g.Server = httptest.NewUnstartedServer(nil)
+	d := app.Dependencies{
+		MSP: access.MSPOf(organisation + ".x"), Channel: ledgertest.Channel, PublicURL: "https://" + g.Server.Listener.Addr().String(),
+		Keys: seal.Keys{}, Ledger: g.Ledger, Chain: chain{&c.chain}, Store: c.Projection.Store(), Vault: g.Vault,
+		Peers: peers{c}, Connectors: connectors, Clock: c.Ledger.Now,
+	}
+	for agency, roles := range agencies {
+		d.Keys[agency], err = ecdh.P256().GenerateKey(rand.Reader)
+		require.NoError(t, err)
+		for _, role := range roles {
+			d.Identities = append(d.Identities, ledger.Signer{Agency: agency, Role: role})
+		}
+	}
+	g.App, err = app.New(d)
+	require.NoError(t, err)
+	server, err := rest.New(rest.Config{
+		Routes: rest.Routes(g.App), Authenticate: c.authenticate, Registry: prometheus.NewRegistry(),
+		Log: slog.New(slog.DiscardHandler), About: rest.About{Organisation: organisation, PublicURL: d.PublicURL},
+	})
+	require.NoError(t, err)
+	g.Server.Config.Handler = server.Handler()
+	g.Server.StartTLS()
+	t.Cleanup(g.Server.Close)
+	return g
+}
+
+// connect writes the departments' databases that an organisation has.
+func (c *City) connect(t testing.TB, organisation, dir string) string {
+	name, has := map[string]string{"services": "identity", "planning": "premises"}[organisation]
+	if !has {
+		return ""
+	}
+	databases, folder := filepath.Join(dir, "departments"), filepath.Join(dir, "connectors")
+	require.NoError(t, c.World.Write(context.Background(), databases))
+	require.NoError(t, departments.Connect(name, folder, databases))
+	return folder
+}
+
+// Pseudonym is what the ledger knows a user as.
+func (c *City) Pseudonym(user string) string {
+	sum := sha256.Sum256([]byte("pseudonym of " + user))
+	return hex.EncodeToString(sum[:])[:26]
+}
+
+func (c *City) authenticate(_ context.Context, token string) (app.Actor, error) {
+	for _, u := range devidp.DefaultUsers() {
+		if u.ID != token {
+			continue
+		}
+		who := app.Actor{Role: u.Role, Agency: u.Agency, Staff: u.Staff, Client: devidp.ConsoleClient}
+		if u.Role == app.Citizen {
+			who.Subject = c.Pseudonym(u.ID)
+		}
+		return who, nil
+	}
+	return app.Actor{}, errors.New("no such user")
+}
+
+// SignIn gives a client of an organisation's gateway with a user's token; without a user it has none.
+func (c *City) SignIn(_ context.Context, organisation, user string) (*client.Client, error) {
+	g, found := c.Gateways[organisation]
+	if !found {
+		return nil, fmt.Errorf("there is no organisation %s", organisation)
+	}
+	roots := g.Server.Client().Transport
+	return client.New(g.Server.URL, rootsOf(roots), client.Token(user))
+}
+
+// Admin gives a client signed in as an agency's administrator: a catalogue.Door.
+func (c *City) Admin(ctx context.Context, agency string) (*client.Client, error) {
+	organisation, code, _ := strings.Cut(agency, ".")
+	return c.SignIn(ctx, organisation, "admin."+code)
+}
+
+// follow brings the projection up to the chain's end.
+func (c *City) follow(ctx context.Context) error {
+	tip, err := c.chain.Tip(ctx)
+	if err != nil {
+		return err
+	}
+	at, started, err := c.Projection.Checkpoint(ctx)
+	if err != nil {
+		return err
+	}
+	next := at.Number + 1
+	if !started {
+		next = 0
+	}
+	return c.apply(ctx, next, tip.Number)
+}
+
+// tick is how far the clock moves with every block.
+const tick = time.Second
+
+// chain is the blocks as a peer has them.
+type chain struct{ *blocktest.Chain }
+
+func (c chain) Block(_ context.Context, number uint64) (*common.Block, error) {
+	return c.Chain.Block(number), nil
+}

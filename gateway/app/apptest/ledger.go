@@ -1,0 +1,174 @@
+package apptest
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
+	"github.com/hutong-gov/hutong/chaincode/ledgertest"
+	"github.com/hutong-gov/hutong/gateway/app"
+	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/ledger"
+	"github.com/hutong-gov/hutong/network/block"
+	"github.com/hutong-gov/hutong/network/block/blocktest"
+)
+
+// Ledger is a gateway's way to the ledger in memory. Before, if set, is called before every write with its function, and
+// can make it fail or leave its outcome unknown.
+type Ledger struct {
+	Before func(function string) error
+	Writes int // that were committed and not replayed
+
+	city *City
+}
+
+// ErrLost makes a write be carried out and its outcome be unknown, when Before returns it.
+var ErrLost = errors.New("the answer was lost")
+
+// Submit implements app.Ledger.
+func (l *Ledger) Submit(ctx context.Context, as ledger.Signer, chaincode, function string, command kernel.Command) (ledger.Outcome, error) {
+	raw, err := json.Marshal(command)
+	if err != nil {
+		return ledger.Outcome{}, err
+	}
+	outcomes, err := l.submit(ctx, as, chaincode, function, raw, func(answer []byte) ([]kernel.Outcome, error) {
+		var receipt kernel.Receipt
+		err := json.Unmarshal(answer, &receipt)
+		return []kernel.Outcome{{Receipt: &receipt}}, err
+	})
+	if err != nil {
+		return ledger.Outcome{}, err
+	}
+	return outcomes[0], nil
+}
+
+// SubmitBatch implements app.Ledger.
+func (l *Ledger) SubmitBatch(ctx context.Context, as ledger.Signer, chaincode string, batch kernel.Batch) ([]ledger.Outcome, error) {
+	raw, err := json.Marshal(batch)
+	if err != nil {
+		return nil, err
+	}
+	return l.submit(ctx, as, chaincode, kernel.BatchFunction, raw, func(answer []byte) ([]kernel.Outcome, error) {
+		var outcomes kernel.Outcomes
+		err := json.Unmarshal(answer, &outcomes)
+		return outcomes.Outcomes, err
+	})
+}
+
+func (l *Ledger) submit(ctx context.Context, as ledger.Signer, chaincode, function string, argument []byte, read func([]byte) ([]kernel.Outcome, error)) ([]ledger.Outcome, error) {
+	var lost error
+	if l.Before != nil {
+		if lost = l.Before(function); lost != nil && !errors.Is(lost, ErrLost) {
+			return nil, lost
+		}
+	}
+	l.city.mu.Lock()
+	defer l.city.mu.Unlock()
+	tx, err := l.city.Ledger.As(as.Agency, as.Role).EndorseRaw(chaincode, []byte(function), argument)
+	if f := new(fault.Fault); errors.As(err, &f) {
+		return []ledger.Outcome{{State: ledger.Rejected, Fault: f}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	answers, err := read(tx.Payload)
+	if err != nil {
+		return nil, err
+	}
+	var number uint64
+	if len(tx.Writes()) > 0 { // a replay is not ordered
+		if err := tx.Commit(); err != nil {
+			return nil, err
+		}
+		l.city.Ledger.Advance(tick)
+		l.Writes++
+		if number, err = l.city.blockOf(ctx, as); err != nil {
+			return nil, err
+		}
+	}
+	if lost != nil {
+		return []ledger.Outcome{{State: ledger.Unknown, Tx: tx.ID}}, nil
+	}
+	outcomes := make([]ledger.Outcome, len(answers))
+	for i, a := range answers {
+		if a.Fault != nil {
+			outcomes[i] = ledger.Outcome{State: ledger.Rejected, Tx: tx.ID, Fault: a.Fault}
+			continue
+		}
+		outcomes[i] = ledger.Outcome{State: ledger.Committed, Tx: a.Receipt.Tx, Block: number, Receipt: *a.Receipt}
+	}
+	return outcomes, nil
+}
+
+// Evaluate implements app.Ledger.
+func (l *Ledger) Evaluate(_ context.Context, as ledger.Signer, chaincode, function string, request, answer any) error {
+	l.city.mu.Lock()
+	defer l.city.mu.Unlock()
+	return l.city.Ledger.As(as.Agency, as.Role).On(chaincode).Query(function, request, answer)
+}
+
+// blockOf makes the last block of the ledger into one as a peer gives it, and folds it.
+func (c *City) blockOf(ctx context.Context, as ledger.Signer) (uint64, error) {
+	blocks := c.Ledger.Blocks()
+	var txs []blocktest.Tx
+	for _, t := range blocks[len(blocks)-1].Transactions {
+		txs = append(txs, transaction(t, as))
+	}
+	b := c.chain.Add(txs...)
+	return b.GetHeader().GetNumber(), c.follow(ctx)
+}
+
+func transaction(t ledgertest.Transaction, as ledger.Signer) blocktest.Tx {
+	tx := blocktest.Tx{Creator: blocktest.Identity(t.MSP, as.Agency[len(access.Organisation(t.MSP))+1:], string(as.Role)), Chaincode: t.Chaincode, Args: t.Args}
+	for _, w := range t.Writes {
+		if n := len(tx.Namespaces); n == 0 || tx.Namespaces[n-1].Name != w.Namespace {
+			tx.Namespaces = append(tx.Namespaces, blocktest.Namespace{Name: w.Namespace})
+		}
+		last := &tx.Namespaces[len(tx.Namespaces)-1]
+		last.Writes = append(last.Writes, &kvrwset.KVWrite{Key: w.Key, Value: w.Value, IsDelete: w.Delete})
+	}
+	if t.Event != nil {
+		tx.Event = &peer.ChaincodeEvent{ChaincodeId: t.Event.Chaincode, EventName: t.Event.Name, Payload: t.Event.Payload}
+	}
+	return tx
+}
+
+func (c *City) apply(ctx context.Context, from, to uint64) error {
+	var decoder block.Decoder
+	for n := from; n <= to; n++ {
+		decoded, err := decoder.Decode(c.chain.Block(n))
+		if err != nil {
+			return err
+		}
+		if err := c.Projection.Apply(ctx, []block.Block{decoded}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// peers reach the other gateways' applications without HTTP.
+type peers struct{ city *City }
+
+func (p peers) Sealed(ctx context.Context, msp, commitment, agency string) (seal.Envelope, error) {
+	to := p.city.Gateways[access.Organisation(msp)]
+	return to.App.Sealed(ctx, app.Actor{Role: app.Public}, app.SealedBy{Commitment: commitment, Agency: agency})
+}
+
+func (p peers) Deliver(ctx context.Context, msp, use string, selector app.Delivery) (seal.Envelope, error) {
+	to := p.city.Gateways[access.Organisation(msp)]
+	return to.App.Deliver(ctx, app.Actor{Role: app.Public}, app.Deliver{ID: use, Delivery: selector})
+}
+
+// rootsOf are the certificates a test server's own client trusts.
+func rootsOf(transport http.RoundTripper) *x509.CertPool {
+	return transport.(*http.Transport).TLSClientConfig.RootCAs
+}
