@@ -212,7 +212,12 @@ func (a *attempt) await(ctx context.Context, commit <-chan follow.Commit, patien
 			found, err := a.who.status(last, a.tx)
 			return found, err == nil
 		case <-ctx.Done():
-			return follow.Commit{}, false
+			select {
+			case found := <-commit: // it came at the same moment
+				return found, true
+			default:
+				return follow.Commit{}, false
+			}
 		}
 	}
 }

@@ -1,0 +1,110 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/gateway/config"
+)
+
+const sound = `
+organisation: services
+msp_id: ServicesMSP
+listen: 127.0.0.1:17000
+public_url: https://127.0.0.1:17000
+tls: {cert: tls/cert.pem, key: /elsewhere/key.pem}
+channel: government
+peer: {endpoint: 127.0.0.1:17005, tls_root: ca.pem, server_name: peer0.services.hutong.test}
+endorsing_msps: [ServicesMSP, MarketMSP]
+all_msps: [ServicesMSP, MarketMSP, AuditMSP]
+directory:
+  - {msp_id: MarketMSP, url: "https://127.0.0.1:17100", tls_root: market.pem}
+identities:
+  - {agency: services.hall, role: portal, msp_dir: hall/portal}
+  - {agency: services.police, role: agency, msp_dir: police/agency}
+exchange_keys:
+  - {agency: services.police, private: police/private.pem}
+data_dir: data
+oidc: {issuer: "https://127.0.0.1:17004", audience: hutong, tls_root: ca.pem}
+pseudonym_key: pseudonym.key
+limits: {commit_timeout: 45s, peer_connections: 4}
+`
+
+func TestLoad(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "gateway.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(sound), 0o600))
+	c, err := config.Load(file)
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(folder, "tls/cert.pem"), c.TLS.Cert, "relative to the file")
+	require.Equal(t, "/elsewhere/key.pem", c.TLS.Key)
+	require.Equal(t, filepath.Join(folder, "hall/portal"), c.Identities[0].MSPDir)
+	require.Equal(t, 45*time.Second, c.Limits.CommitTimeout.Std())
+	require.Equal(t, 4, c.Limits.PeerConnections)
+	require.EqualValues(t, config.DefaultMaxBodyBytes, c.Limits.MaxBodyBytes)
+	require.Empty(t, c.Connectors)
+
+	id, ok := c.Identity("services.police", access.Agency)
+	require.True(t, ok)
+	require.Equal(t, filepath.Join(folder, "police/agency"), id.MSPDir)
+	_, ok = c.Identity("services.police", access.Portal)
+	require.False(t, ok)
+	n, ok := c.Neighbour("MarketMSP")
+	require.True(t, ok)
+	require.Equal(t, "https://127.0.0.1:17100", n.URL)
+	_, ok = c.Neighbour("AuditMSP")
+	require.False(t, ok)
+	require.True(t, c.Serves("services.anything"))
+	require.False(t, c.Serves("market.tax"))
+
+	text, err := c.Marshal()
+	require.NoError(t, err)
+	back, err := config.Parse(text, "/nowhere")
+	require.NoError(t, err)
+	require.Equal(t, c, back, "what is written is read back")
+}
+
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct{ name, from, to, says string }{
+		{"unknown field", "channel: government", "channel: government\nchanel: x", "chanel"},
+		{"wrong type", "all_msps: [ServicesMSP, MarketMSP, AuditMSP]", "all_msps: {a: b}", "all_msps"},
+		{"no organisation", "organisation: services", "organisation: \"\"", "organisation is required"},
+		{"another organisation's MSP", "msp_id: ServicesMSP", "msp_id: MarketMSP", "msp_id"},
+		{"no listener", "listen: 127.0.0.1:17000\n", "\n", "listen is required"},
+		{"no port", "listen: 127.0.0.1:17000", "listen: 127.0.0.1", "listen must be host:port"},
+		{"plain http", "public_url: https://127.0.0.1:17000", "public_url: http://127.0.0.1:17000", "public_url must be an https address"},
+		{"plain http to a neighbour", "\"https://127.0.0.1:17100\"", "\"http://127.0.0.1:17100\"", "directory[0].url"},
+		{"no peer", "endpoint: 127.0.0.1:17005, ", "", "peer.endpoint is required"},
+		{"nobody endorses", "endorsing_msps: [ServicesMSP, MarketMSP]", "endorsing_msps: []", "endorsing_msps"},
+		{"a stranger endorses", "endorsing_msps: [ServicesMSP, MarketMSP]", "endorsing_msps: [OtherMSP]", "OtherMSP is not in all_msps"},
+		{"not a member", "all_msps: [ServicesMSP, MarketMSP, AuditMSP]", "all_msps: [MarketMSP]", "all_msps must contain"},
+		{"itself as a neighbour", "{msp_id: MarketMSP,", "{msp_id: ServicesMSP,", "lists this organisation itself"},
+		{"a stranger as a neighbour", "{msp_id: MarketMSP,", "{msp_id: OtherMSP,", "directory[0].msp_id"},
+		{"another organisation's identity", "agency: services.hall, role", "agency: market.tax, role", "identities[0].agency is not of the organisation"},
+		{"an agency without organisation", "agency: services.hall, role", "agency: hall, role", "identities[0].agency must be"},
+		{"an unknown role", "role: portal", "role: emperor", "identities[0].role must be one of agency, admin, portal, auditor"},
+		{"an identity without folder", "role: portal, msp_dir: hall/portal", "role: portal", "identities[0].msp_dir is required"},
+		{"an identity twice", "{agency: services.hall, role: portal,", "{agency: services.police, role: agency,", "identities[1] repeats"},
+		{"another organisation's key", "{agency: services.police, private:", "{agency: market.tax, private:", "exchange_keys[0].agency is not of the organisation"},
+		{"a key without file", ", private: police/private.pem", "", "exchange_keys[0].private is required"},
+		{"a negative limit", "peer_connections: 4", "peer_connections: -4", "limits.peer_connections must be positive"},
+		{"a duration without unit", "commit_timeout: 45s", "commit_timeout: 45", "not a duration"},
+		{"a second document", "channel: government", "channel: government\n---\nx: y", "more than one document"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			require.Contains(t, sound, c.from)
+			_, err := config.Parse([]byte(strings.Replace(sound, c.from, c.to, 1)), "/etc/hutong")
+			require.ErrorContains(t, err, c.says)
+		})
+	}
+	_, err := config.Parse(nil, "")
+	require.ErrorContains(t, err, "empty")
+	_, err = config.Load(filepath.Join(t.TempDir(), "none.yaml"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}

@@ -1,0 +1,217 @@
+package ledger
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"math/big"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric-gateway/pkg/identity"
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/gateway"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/follow"
+	"github.com/hutong-gov/hutong/network/block"
+)
+
+// fakePeer is a peer's gateway service whose every answer a test can choose. By default it endorses with `answer`, takes
+// what is submitted and commits it as valid in the next block, which it announces to the registry as a follower would.
+type fakePeer struct {
+	gateway.UnimplementedGatewayServer
+	peer.UnimplementedDeliverServer
+	commits *follow.Commits
+
+	mu        sync.Mutex
+	answer    []byte
+	endorse   func(n int) error               // n-th call, from 1
+	submit    func(n int) error               // before it is taken
+	took      func(n int) error               // after it was taken
+	code      func(n int) block.Code          // of the n-th transaction
+	silent    bool                            // the block stream says nothing
+	sent      chan string                     // if set, is given the ids of what was submitted
+	status    func(tx string) (uint64, error) // of CommitStatus; nil: waits until the caller gives up
+	evaluate  func() ([]byte, error)
+	deliver   func(peer.Deliver_DeliverServer) error
+	endorsed  int
+	submitted int
+	asked     int
+	orgs      []string
+}
+
+var signer = Signer{Agency: "services.hall", Role: access.Portal}
+
+// newLedger makes a ledger on a fake peer.
+func newLedger(t *testing.T, limits config.Limits) (*Ledger, *fakePeer) {
+	t.Helper()
+	fake := &fakePeer{commits: follow.NewCommits(), answer: []byte(`{"id":"r1","status":"open","version":1,"at":"2026-03-01T08:00:00Z","tx_id":"t"}`)}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := grpc.NewServer()
+	gateway.RegisterGatewayServer(server, fake)
+	peer.RegisterDeliverServer(server, fake)
+	go server.Serve(listener)
+	t.Cleanup(server.Stop)
+	l := newLedgerAt(t, listener.Addr().String(), limits, fake.commits)
+	fake.commits.SetLive(true)
+	return l, fake
+}
+
+func newLedgerAt(t *testing.T, address string, limits config.Limits, commits *follow.Commits) *Ledger {
+	t.Helper()
+	connections, err := dialWith(address, 2, 1<<20, insecure.NewCredentials())
+	require.NoError(t, err)
+	m, err := newMetrics(prometheus.NewRegistry())
+	require.NoError(t, err)
+	set := func(d *config.Duration) {
+		if *d == 0 {
+			*d = config.Duration(5 * time.Second)
+		}
+	}
+	set(&limits.EndorseTimeout)
+	set(&limits.SubmitTimeout)
+	set(&limits.CommitTimeout)
+	set(&limits.EvaluateTimeout)
+	if limits.MaxInFlight == 0 {
+		limits.MaxInFlight = 16
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "hall-portal"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	certificate, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	sign, err := identity.NewPrivateKeySign(key)
+	require.NoError(t, err)
+	who, err := connect("ServicesMSP", certificate, sign, "government", connections)
+	require.NoError(t, err)
+	l := &Ledger{msp: "ServicesMSP", channel: "government", allMSPs: []string{"ServicesMSP", "MarketMSP"}, limits: limits, pool: connections,
+		members: map[Signer]*member{signer: who}, reader: who, commits: commits, seats: make(chan struct{}, limits.MaxInFlight), metrics: m}
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l
+}
+
+func (f *fakePeer) counts() (endorsed, submitted, asked int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.endorsed, f.submitted, f.asked
+}
+
+func (f *fakePeer) Endorse(_ context.Context, in *gateway.EndorseRequest) (*gateway.EndorseResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.endorsed++
+	f.orgs = in.GetEndorsingOrganizations()
+	if f.endorse != nil {
+		if err := f.endorse(f.endorsed); err != nil {
+			return nil, err
+		}
+	}
+	envelope, err := prepared(in.GetProposedTransaction(), f.answer)
+	return &gateway.EndorseResponse{PreparedTransaction: envelope}, err
+}
+
+// prepared assembles a transaction of a proposal, as a peer does.
+func prepared(signed *peer.SignedProposal, answer []byte) (*common.Envelope, error) {
+	var proposal peer.Proposal
+	var header common.Header
+	if err := errors.Join(proto.Unmarshal(signed.GetProposalBytes(), &proposal), proto.Unmarshal(proposal.GetHeader(), &header)); err != nil {
+		return nil, err
+	}
+	action, err1 := proto.Marshal(&peer.ChaincodeAction{Response: &peer.Response{Status: 200, Payload: answer}})
+	response, err2 := proto.Marshal(&peer.ProposalResponsePayload{Extension: action})
+	payload, err3 := proto.Marshal(&peer.ChaincodeActionPayload{ChaincodeProposalPayload: proposal.GetPayload(), Action: &peer.ChaincodeEndorsedAction{ProposalResponsePayload: response}})
+	transaction, err4 := proto.Marshal(&peer.Transaction{Actions: []*peer.TransactionAction{{Payload: payload}}})
+	whole, err5 := proto.Marshal(&common.Payload{Header: &header, Data: transaction})
+	return &common.Envelope{Payload: whole}, errors.Join(err1, err2, err3, err4, err5)
+}
+
+func (f *fakePeer) Submit(_ context.Context, in *gateway.SubmitRequest) (*gateway.SubmitResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.submitted++
+	if f.submit != nil {
+		if err := f.submit(f.submitted); err != nil {
+			return nil, err
+		}
+	}
+	code := block.Valid
+	if f.code != nil {
+		code = f.code(f.submitted)
+	}
+	if f.sent != nil {
+		f.sent <- in.GetTransactionId()
+	}
+	if !f.silent {
+		f.commits.Resolve(uint64(100+f.submitted), []block.Outcome{{ID: in.GetTransactionId(), Code: code}})
+	}
+	if f.took != nil {
+		if err := f.took(f.submitted); err != nil {
+			return nil, err
+		}
+	}
+	return &gateway.SubmitResponse{}, nil
+}
+
+func (f *fakePeer) CommitStatus(ctx context.Context, in *gateway.SignedCommitStatusRequest) (*gateway.CommitStatusResponse, error) {
+	var request gateway.CommitStatusRequest
+	if err := proto.Unmarshal(in.GetRequest(), &request); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	f.asked++
+	answer := f.status
+	f.mu.Unlock()
+	if answer == nil {
+		<-ctx.Done()
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
+	number, err := answer(request.GetTransactionId())
+	return &gateway.CommitStatusResponse{BlockNumber: number, Result: peer.TxValidationCode_VALID}, err
+}
+
+func (f *fakePeer) Evaluate(context.Context, *gateway.EvaluateRequest) (*gateway.EvaluateResponse, error) {
+	raw, err := f.evaluate()
+	return &gateway.EvaluateResponse{Result: &peer.Response{Status: 200, Payload: raw}}, err
+}
+
+func (f *fakePeer) Deliver(stream peer.Deliver_DeliverServer) error {
+	if _, err := stream.Recv(); err != nil {
+		return err
+	}
+	return f.deliver(stream)
+}
+
+// rpc is an error as a peer's gateway service gives it.
+func rpc(code codes.Code, message string, details ...*gateway.ErrorDetail) error {
+	s := status.New(code, message)
+	for _, d := range details {
+		var err error
+		if s, err = s.WithDetails(d); err != nil {
+			panic(err)
+		}
+	}
+	return s.Err()
+}
+
+func said(msp, message string) *gateway.ErrorDetail {
+	return &gateway.ErrorDetail{Address: "peer", MspId: msp, Message: message}
+}
