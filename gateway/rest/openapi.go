@@ -2,6 +2,7 @@ package rest
 
 import (
 	"cmp"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -17,6 +18,20 @@ import (
 )
 
 type object = map[string]any
+
+// descriptions are the comments of the types and fields that requests and answers are made of, by Source; the source's own
+// words, so that they are written once.
+//
+//go:embed descriptions.json
+var descriptionsText []byte
+
+var descriptions = func() map[string]string {
+	all := map[string]string{}
+	if err := json.Unmarshal(descriptionsText, &all); err != nil {
+		panic("rest: descriptions.json: " + err.Error())
+	}
+	return all
+}()
 
 // Document is the OpenAPI 3.1 description of a table, as JSON with sorted members: the same table gives the same bytes.
 func Document(routes []Route, about About) ([]byte, error) {
@@ -54,6 +69,7 @@ func Document(routes []Route, about About) ([]byte, error) {
 		"paths":             paths,
 		"components": object{
 			"schemas":         names.schemas(),
+			"responses":       sharedResponses(names),
 			"securitySchemes": securityOf(about),
 		},
 	}
@@ -61,6 +77,21 @@ func Document(routes []Route, about About) ([]byte, error) {
 		document["servers"] = []object{{"url": about.PublicURL}}
 	}
 	return json.MarshalIndent(document, "", "  ")
+}
+
+// sharedResponses are those that many routes answer.
+func sharedResponses(names *names) object {
+	return object{
+		"Problem": object{
+			"description": "A problem document: the request was refused, and nothing was written.",
+			"content":     object{problemMedia: object{"schema": names.reference(shape.Of(reflect.TypeFor[Problem]()))}},
+		},
+		"Pending": object{
+			"description": "The outcome is not known yet: it may still be committed. Ask `Location`, or repeat the request with the same key.",
+			"headers":     object{"Location": object{"schema": object{"type": "string"}, "description": "Where to ask for the transaction's outcome"}},
+			"content":     object{"application/json": object{"schema": names.reference(shape.Of(reflect.TypeFor[pending]()))}},
+		},
+	}
 }
 
 func tagsOf(names []string) []object {
@@ -155,11 +186,7 @@ func keySchema() object {
 func responsesOf(r Route, names *names) (object, error) {
 	responses := object{strconv.Itoa(r.Success()): successOf(r, names)}
 	if r.Keyed() {
-		responses["202"] = object{
-			"description": "The outcome is not known yet: it may still be committed. Ask `Location`, or repeat the request with the same key.",
-			"headers":     object{"Location": object{"schema": object{"type": "string"}, "description": "Where to ask for the transaction's outcome"}},
-			"content":     object{"application/json": object{"schema": names.reference(shape.Of(reflect.TypeFor[pending]()))}},
-		}
+		responses["202"] = object{"$ref": "#/components/responses/Pending"}
 	}
 	byStatus := map[int][]string{}
 	for _, reason := range r.AllReasons() {
@@ -171,8 +198,8 @@ func responsesOf(r Route, names *names) (object, error) {
 	}
 	for _, status := range slices.Sorted(maps.Keys(byStatus)) {
 		responses[strconv.Itoa(status)] = object{
+			"$ref":        "#/components/responses/Problem", // OpenAPI 3.1 lets a reference have its own description
 			"description": http.StatusText(status) + ": " + strings.Join(byStatus[status], ", "),
-			"content":     object{problemMedia: object{"schema": names.reference(shape.Of(reflect.TypeFor[Problem]()))}},
 		}
 	}
 	return responses, nil
@@ -358,12 +385,16 @@ func (n *names) member(s *shape.Shape, l shape.Limits) object {
 func (n *names) schema(s *shape.Shape) object {
 	properties, required := object{}, []string{}
 	for _, m := range s.Members {
+		m.Limits.Doc = cmp.Or(m.Limits.Doc, descriptions[m.Source])
 		properties[m.Name] = n.member(m.Shape, m.Limits)
 		if m.Required {
 			required = append(required, m.Name)
 		}
 	}
 	schema := object{"type": "object", "properties": properties}
+	if text := descriptions[shape.Source(s.Type)]; text != "" {
+		schema["description"] = text
+	}
 	if len(required) > 0 {
 		schema["required"] = required
 	}

@@ -40,7 +40,6 @@ var (
 	errPanic     = fault.New(fault.Internal, "gateway.internal", "the gateway failed; its log has the cause under the request's id")
 	errOverload  = fault.New(fault.Internal, "gateway.overloaded", "too many requests under way; wait as Retry-After says and repeat the request")
 	errDown      = fault.New(fault.Internal, "ledger.unreachable", "the ledger could not be reached and nothing was written; repeat the request")
-	errNotReady  = fault.New(fault.Internal, "gateway.starting", "the gateway cannot serve this yet; /readyz says why")
 	errNoProblem = fault.New(fault.Missing, "problem.missing", "there is no such reason; /problems lists them")
 )
 
@@ -66,7 +65,6 @@ var special = map[string]int{
 	"request.media_type":    http.StatusUnsupportedMediaType,
 	"gateway.timeout":       http.StatusGatewayTimeout,
 	"gateway.overloaded":    http.StatusServiceUnavailable,
-	"gateway.starting":      http.StatusServiceUnavailable,
 	ledger.ReasonBusy:       http.StatusServiceUnavailable,
 	"ledger.unreachable":    http.StatusServiceUnavailable,
 	"neighbour.unreachable": http.StatusServiceUnavailable,

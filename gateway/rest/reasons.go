@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/gateway/ledger"
 )
 
 // Reason is one entry of the catalogue of reasons: every fault that the contracts and the gateway can answer, collected
@@ -21,7 +22,7 @@ type Reason struct {
 	Detail string     `json:"detail"`
 }
 
-//go:generate go test -run TestReasonsAreThoseOfTheSource -update
+//go:generate go test -run "TestReasonsAreThoseOfTheSource|TestDescriptionsAreThoseOfTheSource" -update
 //go:generate go test -run "TestOpenAPIDocument|TestAuthorisationMatrix|TestReferencePage" -update
 //go:embed reasons.json
 var reasonsText []byte
@@ -66,7 +67,7 @@ func (r Route) CommonReasons() []string {
 		list = append(list, "request.too_large", "request.media_type", "request.incomplete")
 	}
 	if r.Keyed() {
-		list = append(list, errDown.Reason)
+		list = append(list, errDown.Reason, ledger.ReasonBusy, ledger.ReasonContention, ledger.ReasonDisagreed)
 	}
 	return list
 }

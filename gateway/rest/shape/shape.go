@@ -49,6 +49,7 @@ type Member struct {
 	Required bool
 	Shape    *Shape
 	Limits   Limits
+	Source   string // the Go field it is: "exchange.Dataset.Fields"
 }
 
 // Limits are what a field's tags say.
@@ -164,9 +165,15 @@ func members(t reflect.Type, seen map[reflect.Type]*Shape) []Member {
 			name = f.Name
 		}
 		optional := f.Type.Kind() == reflect.Pointer || strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero")
-		list = put(list, Member{Name: name, Required: !optional, Shape: build(f.Type, seen), Limits: LimitsOf(f)}, true)
+		list = put(list, Member{Name: name, Required: !optional, Shape: build(f.Type, seen), Limits: LimitsOf(f), Source: Source(t) + "." + f.Name}, true)
 	}
 	return list
+}
+
+// Source is a Go type's name as its source has it: "exchange.Dataset".
+func Source(t reflect.Type) string {
+	name, _, _ := strings.Cut(t.Name(), "[") // without type arguments
+	return t.PkgPath()[strings.LastIndex(t.PkgPath(), "/")+1:] + "." + name
 }
 
 // put adds a member; a struct's own field hides a promoted one of the same name.
