@@ -3,10 +3,12 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -128,6 +130,9 @@ func TestBusyPortIsNamedBeforeAnythingStarts(t *testing.T) {
 	require.ErrorContains(t, err, "port")
 	for _, part := range []string{"second needs for its service", "is held by", "--base-port"} {
 		require.ErrorContains(t, err, part)
+	}
+	if runtime.GOOS == "linux" {
+		require.ErrorContains(t, err, fmt.Sprintf("process %d (", os.Getpid()))
 	}
 	records, err := table.Records()
 	require.NoError(t, err)

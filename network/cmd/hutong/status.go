@@ -61,7 +61,7 @@ func show(out io.Writer, s network.Status, asJSON bool) error {
 			ports[i] = strconv.Itoa(port.Number)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, p.State, number(int64(p.PID)), strings.Join(ports, ","),
-			orDash(p.Version), uptime(p.UptimeSeconds), megabytes(p.MemoryBytes), number(int64(p.Height)))
+			orDash(p.Version), uptime(p), megabytes(p.MemoryBytes), number(int64(p.Height)))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -96,11 +96,11 @@ func number(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-func uptime(seconds int64) string {
-	if seconds == 0 {
+func uptime(p network.ProcessStatus) string {
+	if p.PID == 0 {
 		return "-"
 	}
-	return (time.Duration(seconds) * time.Second).String()
+	return (time.Duration(p.UptimeSeconds) * time.Second).String()
 }
 
 func megabytes(bytes int64) string {
