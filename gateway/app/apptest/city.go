@@ -89,6 +89,7 @@ func New(t testing.TB) *City {
 		World:    departments.GenerateSized(departments.DefaultSeed, 40, 40),
 		Gateways: map[string]*Gateway{},
 	}
+	c.Ledger.Advance(time.Since(c.Ledger.Now())) // clients and catalogues go by the real clock
 	var err error
 	c.Projection, err = projection.Open(ctx, filepath.Join(t.TempDir(), "projection.db"), 4, projection.Contracts())
 	require.NoError(t, err)

@@ -1,0 +1,198 @@
+package story
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/hutong-gov/hutong/chaincode/certificate"
+	"github.com/hutong-gov/hutong/chaincode/commitment"
+	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/gateway/app"
+	"github.com/hutong-gov/hutong/gateway/client"
+)
+
+// verify is what a stranger does with a licence: no token, another organisation's gateway.
+func (t *teller) verify(ctx context.Context) error {
+	stranger, err := t.city.SignIn(ctx, "planning", "")
+	if err != nil {
+		return err
+	}
+	// The stranger's gateway must have the block; a stranger would simply ask again.
+	if _, err := client.Do[app.Page[certificate.Type]](ctx, stranger, http.MethodGet, fmt.Sprintf("/v1/certificate-types?min_block=%d", t.block), nil); err != nil {
+		return err
+	}
+	genuine, err := Verify(ctx, stranger, t.report.Certificate, t.document.Document)
+	if err != nil {
+		return err
+	}
+	t.say("the licence       integrity %-7s status %-7s issuer %s", genuine.Integrity.Answer, genuine.Status.Answer, genuine.Issuer.Answer)
+	if genuine.Integrity.Answer != certificate.Yes || genuine.Status.Answer != certificate.Yes || genuine.Issuer.Answer != certificate.Yes {
+		return fmt.Errorf("a genuine licence must verify, but: %s, %s, %s", genuine.Integrity.Reason, genuine.Status.Reason, genuine.Issuer.Reason)
+	}
+	tampered, err := Verify(ctx, stranger, t.report.Certificate, tamper(t.document.Document, "registered_capital_yuan", 50_000_000))
+	if err != nil {
+		return err
+	}
+	t.say("a copy with a hundred times the capital: integrity %s (%s)", tampered.Integrity.Answer, tampered.Integrity.Reason)
+	if tampered.Integrity.Answer != certificate.No {
+		return errors.New("a tampered copy must not verify")
+	}
+	return nil
+}
+
+// Verify asks a gateway about a certificate's document.
+func Verify(ctx context.Context, c *client.Client, id string, document commitment.Document) (certificate.Verdict, error) {
+	return client.Do[certificate.Verdict](ctx, c, http.MethodPost, "/v1/certificates/"+id+"/verification", app.Verify{Document: &document})
+}
+
+// tamper changes one field of a copy.
+func tamper(d commitment.Document, name string, value any) commitment.Document {
+	fields := slices.Clone(d.Fields)
+	for i := range fields {
+		if fields[i].Name == name {
+			fields[i].Value, _ = json.Marshal(value) // a number always has a form
+		}
+	}
+	return commitment.Document{Fields: fields}
+}
+
+// whoRead is the citizen's own look at the access log, recomputed.
+func (t *teller) whoRead(ctx context.Context) error {
+	uses, log, err := AccessLog(ctx, t.citizen.Client, t.block)
+	if err != nil {
+		return err
+	}
+	ours := 0
+	for _, u := range uses {
+		if u.Case != t.report.Case {
+			continue
+		}
+		ours++
+		t.say("%3d  %s read %s of %s for %s (%s)", u.Number, u.Consumer, strings.Join(u.Fields, ", "), u.Dataset, u.Purpose, u.Status)
+		if u.Status != exchange.Acknowledged {
+			return fmt.Errorf("use %d is %s, want %s", u.Number, u.Status, exchange.Acknowledged)
+		}
+	}
+	t.report.Uses = ours
+	if want := len(t.citizen.draft.Consents); ours < want {
+		return fmt.Errorf("the log has %d uses for the case, want at least %d", ours, want)
+	}
+	t.say("%d entries since the key was registered, numbered without a gap; the hash over all of them is the ledger's: %s…", log.Count, log.Hash[:16])
+	return nil
+}
+
+// AccessLog reads a citizen's whole access log and recomputes it: an entry left out, changed or moved is an error.
+func AccessLog(ctx context.Context, c *client.Client, block uint64) (uses []app.LoggedUse, head app.AccessLog, err error) {
+	path := fmt.Sprintf("/v1/subjects/me/uses?page_size=200&min_block=%d", block)
+	for next := path; next != ""; {
+		page, err := client.Do[app.UseLog](ctx, c, http.MethodGet, next, nil)
+		if err != nil {
+			return nil, head, err
+		}
+		uses, head, next = append(uses, page.Items...), page.Log, ""
+		if page.Next != "" {
+			next = path + "&page_token=" + page.Next
+		}
+	}
+	hash := ""
+	for i, u := range uses {
+		if u.Number != i+1 || u.Previous != hash {
+			return uses, head, fmt.Errorf("the access log has a gap at number %d", i+1)
+		}
+		if hash, err = exchange.Chain(hash, u.Entry); err != nil {
+			return uses, head, err
+		}
+	}
+	if head.Count != len(uses) || head.Hash != hash {
+		return uses, head, errors.New("the access log is not the one whose hash is on the ledger")
+	}
+	return uses, head, nil
+}
+
+// audit is the auditor's work on their own peer.
+func (t *teller) audit(ctx context.Context) error {
+	auditor, err := t.city.SignIn(ctx, "audit", "auditor")
+	if err != nil {
+		return err
+	}
+	history, err := client.Do[app.Revisions](ctx, auditor, http.MethodGet, "/v1/audit/records/case/"+t.report.Case+"/history", nil)
+	if err != nil {
+		return err
+	}
+	var states []string
+	for _, r := range slices.Backward(history.Items) {
+		var record struct {
+			Status string `json:"status"`
+		}
+		if err := json.Unmarshal(r.Record, &record); err != nil {
+			return err
+		}
+		states = append(states, record.Status)
+	}
+	t.say("the case on the auditor's own peer: %s", strings.Join(states, " → "))
+	if !slices.Equal(states, []string{"open", "concluded"}) {
+		return fmt.Errorf("the case's history is %v", states)
+	}
+	if err := t.countBlocks(ctx, auditor); err != nil {
+		return err
+	}
+	check, err := CheckChain(ctx, auditor)
+	if err != nil {
+		return err
+	}
+	t.say("blocks %d to %d: %d transactions, every hash computed again, chain intact; the last is %s…", check.Report.From, check.Report.To, check.Report.Transactions, check.Report.LastHash[:16])
+	return nil
+}
+
+// CheckChain checks the whole chain and fails if it is not intact.
+func CheckChain(ctx context.Context, auditor *client.Client) (app.ChainCheck, error) {
+	head, err := client.Do[app.Channel](ctx, auditor, http.MethodGet, "/v1/audit/channel", nil)
+	if err != nil {
+		return app.ChainCheck{}, err
+	}
+	from := uint64(0)
+	if head.Height > app.MaxCheckedBlocks {
+		from = head.Height - app.MaxCheckedBlocks
+	}
+	path := fmt.Sprintf("/v1/audit/chain-check?from=%d", from)
+	check, err := client.Do[app.ChainCheck](ctx, auditor, http.MethodGet, path, nil)
+	if err == nil && !check.Intact {
+		err = fmt.Errorf("the chain is broken: %w", check.Report.Failure)
+	}
+	return check, err
+}
+
+// countBlocks counts the story's blocks and transactions, and shows the one that issued the licence.
+func (t *teller) countBlocks(ctx context.Context, auditor *client.Client) error {
+	for n := t.report.FirstBlock; n <= t.report.LastBlock; n++ {
+		b, err := client.Do[app.BlockView](ctx, auditor, http.MethodGet, fmt.Sprintf("/v1/audit/blocks/%d", n), nil)
+		if err != nil {
+			return err
+		}
+		t.report.Blocks++
+		t.report.Transactions += len(b.Transactions)
+		if n != t.report.LastBlock {
+			continue
+		}
+		for _, tx := range b.Transactions {
+			if tx.Function == "case:Conclude" {
+				t.say("block %d, %s: signed for %s, endorsed by %s, wrote %d keys", n, tx.Function, tx.Creator.Agency, endorsers(tx), len(tx.Writes))
+			}
+		}
+	}
+	return nil
+}
+
+func endorsers(tx app.TransactionView) string {
+	var names []string
+	for _, e := range tx.Endorsers {
+		names = append(names, e.MSP)
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), " and ")
+}

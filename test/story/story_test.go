@@ -1,0 +1,30 @@
+package story_test
+
+import (
+	"bytes"
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hutong-gov/hutong/gateway/app/apptest"
+	"github.com/hutong-gov/hutong/test/story"
+)
+
+// TestToldInMemory tells the whole story in a city without Fabric; package e2e tells it on a real network.
+func TestToldInMemory(t *testing.T) {
+	ctx := context.Background()
+	city := apptest.New(t)
+	options := story.Options{World: city.World, Keys: t.TempDir()}
+	for range 2 { // again and again
+		var out bytes.Buffer
+		report, err := story.Tell(ctx, &out, city, options)
+		require.NoError(t, err, out.String())
+		t.Log(out.String())
+		require.GreaterOrEqual(t, float64(report.Saved), 0.4*float64(report.Required))
+		require.Equal(t, "citizen1", report.Citizen)
+		for _, personal := range city.World.Personal() {
+			require.NotContains(t, out.String(), personal)
+		}
+	}
+}
