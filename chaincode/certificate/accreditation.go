@@ -24,7 +24,7 @@ func (t Type) Accredit(by access.Caller, r GrantAccreditation, at time.Time) (Ac
 	if !r.Until.After(at) {
 		return Accreditation{}, ErrAccreditationOver
 	}
-	a := Accreditation{Type: t.Code, Agency: r.Agency, Authority: t.Authority, From: r.From, Until: r.Until}
+	a := Accreditation{Type: t.Code, Agency: r.Agency, Authority: t.Authority, From: r.From, Until: r.Until, ValidDays: t.ValidDays}
 	a.Status = Granted
 	return a, nil
 }

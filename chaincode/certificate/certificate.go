@@ -71,6 +71,7 @@ type Accreditation struct {
 	Authority   string     `json:"authority"`
 	From        time.Time  `json:"valid_from"`
 	Until       time.Time  `json:"valid_until"`
+	ValidDays   int        `json:"valid_days"` // the type's, which never changes: issuing need not read the type
 	WithdrawnAt *time.Time `json:"withdrawn_at,omitempty"`
 	Reason      string     `json:"reason,omitempty"`
 }

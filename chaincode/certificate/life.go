@@ -6,23 +6,23 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/access"
 )
 
-// Issue makes a certificate under an accreditation (the zero one where there is none). It reads nothing but the type and
-// the accreditation: issuing is the most frequent write there is. A case it names is the issuer's word; certificates that
-// a case leads to are issued by the collaboration contract, which knows. Guards, in this order:
+// Issue makes a certificate under an accreditation (the zero one where there is none). It needs nothing but the
+// accreditation: issuing is the most frequent write there is. A case it names is the issuer's word; certificates that a
+// case leads to are issued by the collaboration contract, which knows. Guards, in this order:
 //
 //  1. the caller's agency has a live accreditation: certificate.not_accredited
 //  2. a type with a longest validity is given an end: certificate.end_required
 //  3. the validity is not longer than the type allows: certificate.validity_too_long
 //  4. it has not ended: certificate.already_expired
-func (t Type) Issue(by access.Caller, a Accreditation, r Issue, at time.Time) (Certificate, error) {
-	if a.Type != t.Code || a.Agency != by.Agency || !a.Live(at) {
+func (a Accreditation) Issue(by access.Caller, r Issue, at time.Time) (Certificate, error) {
+	if a.Type != r.Type || a.Agency != by.Agency || !a.Live(at) {
 		return Certificate{}, ErrNotAccredited
 	}
-	if t.ValidDays > 0 {
+	if a.ValidDays > 0 {
 		if r.Until.IsZero() {
 			return Certificate{}, ErrEndRequired
 		}
-		if r.Until.Sub(r.From) > time.Duration(t.ValidDays)*Day {
+		if r.Until.Sub(r.From) > time.Duration(a.ValidDays)*Day {
 			return Certificate{}, ErrValidityTooLong
 		}
 	}
@@ -30,7 +30,7 @@ func (t Type) Issue(by access.Caller, a Accreditation, r Issue, at time.Time) (C
 		return Certificate{}, ErrAlreadyExpired
 	}
 	c := Certificate{
-		Type: t.Code, Issuer: by.Agency, Subject: r.Subject, Case: r.Case, Commitment: r.Commitment,
+		Type: a.Type, Issuer: by.Agency, Subject: r.Subject, Case: r.Case, Commitment: r.Commitment,
 		From: r.From, Until: r.Until, Accreditation: a.Version,
 	}
 	c.Status = Valid
