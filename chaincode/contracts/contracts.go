@@ -11,6 +11,8 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
+//go:generate go run ../cmd/catalogue --out ../../docs/reference/ledger.md
+
 // makers build the contracts, in the order documents list them.
 var makers = []func() *kernel.Contract{exchange.New, collaboration.New, certificate.New}
 

@@ -320,7 +320,7 @@ func TestDescribe(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `[
 		{"function":"note:Get","kind":"read","roles":["agency","admin","portal","auditor"],"scope":"any","request":"ByID","doc":"One note by id."},
-		{"function":"note:History","kind":"read","roles":["agency","admin","portal","auditor"],"scope":"any","request":"ByID","doc":"Every past state of a note, newest first."}
+		{"function":"note:History","kind":"read","roles":["agency","admin","portal","auditor"],"scope":"any","request":"ByID","doc":"Every past state of one note, newest first."}
 	]`, string(raw))
 }
 

@@ -51,7 +51,7 @@ func Reads[T any](m state.Map[T]) []Function {
 			}
 			return m.Scan(tx.Store, r.PageSize, r.PageToken, under...)
 		}),
-		NewRead(m.Noun+":History", access.Everyone(), "Every past state of a "+m.Noun+", newest first.", func(tx *Tx, r ByID) ([]state.Revision[T], error) {
+		NewRead(m.Noun+":History", access.Everyone(), "Every past state of one "+m.Noun+", newest first.", func(tx *Tx, r ByID) ([]state.Revision[T], error) {
 			return m.History(tx.Store, parts(m.Parts, r.ID)...)
 		}),
 	}

@@ -9,7 +9,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"math/big"
 	"strings"
 	"testing"
 
@@ -199,10 +198,8 @@ func TestKeysAreJWKs(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, base64.RawURLEncoding.EncodeToString(thumbprint), public.Thumbprint())
 	}
-	small := big.NewInt(1) // a key whose coordinates are known
-	key := &ecdsa.PrivateKey{D: small}
-	key.Curve = elliptic.P256()
-	key.X, key.Y = elliptic.P256().Params().Gx, elliptic.P256().Params().Gy
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), append(make([]byte, 31), 1)) // its public key is the base point
+	require.NoError(t, err)
 	public, err := signed.KeyOf(&key.PublicKey)
 	require.NoError(t, err)
 	require.Equal(t, signed.Key{Kty: "EC", Crv: "P-256", X: "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY", Y: "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"}, public)
