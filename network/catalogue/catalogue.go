@@ -44,6 +44,8 @@ type Agency struct {
 	ID     string        `json:"id"`
 	Name   exchange.Text `json:"name"`
 	Duties []string      `json:"duties,omitempty"`
+	// ReadsOnly says that the agency's organisation does not write: it is listed, and not registered on the ledger.
+	ReadsOnly bool `json:"reads_only,omitempty"`
 }
 
 // Dataset is an entry of the directory.

@@ -136,6 +136,9 @@ func read[T any](ctx context.Context, l *loader, agency, path string, query url.
 // agencies registers them; a gateway that finds its agency's record up to date writes nothing.
 func (l *loader) agencies(ctx context.Context, c Catalogue) error {
 	for _, a := range c.Agencies {
+		if a.ReadsOnly {
+			continue
+		}
 		if err := l.write(ctx, a.ID, http.MethodPut, "/v1/agencies/me", "register agency "+a.ID, app.RegisterAgency{Name: a.Name}); err != nil {
 			return err
 		}
@@ -154,6 +157,9 @@ func (l *loader) duties(ctx context.Context, c Catalogue) error {
 		return err
 	}
 	for _, a := range c.Agencies {
+		if a.ReadsOnly {
+			continue
+		}
 		at := slices.IndexFunc(registered, func(r exchange.Agency) bool { return r.ID == a.ID })
 		if at >= 0 && slices.Equal(registered[at].Duties, a.Duties) {
 			l.result.Present++

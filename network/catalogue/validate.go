@@ -52,12 +52,13 @@ func (c *checker) agencies() {
 		c.check(where, a.Name.Validate())
 		c.require(!seen[a.ID], where, "%s is listed twice", a.ID)
 		seen[a.ID] = true
+		c.require(!a.ReadsOnly || len(a.Duties) == 0, where, "duties: an agency that only reads has none")
 		c.check(where, exchange.AssignDuties{Agency: a.ID, Duties: append([]string{}, a.Duties...)}.Validate())
 	}
 }
 
 func (c *checker) known(where, member, agency string) {
-	c.require(slices.ContainsFunc(c.Agencies, func(a Agency) bool { return a.ID == agency }), where, "%s: %q is not among the agencies", member, agency)
+	c.require(slices.ContainsFunc(c.Agencies, func(a Agency) bool { return a.ID == agency && !a.ReadsOnly }), where, "%s: %q is not among the agencies that write", member, agency)
 }
 
 func (c *checker) datasets() {

@@ -1,0 +1,175 @@
+package story
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/network"
+	"github.com/hutong-gov/hutong/test/departments"
+)
+
+// Folders in a network's state folder.
+const (
+	departmentsFolder = "departments" // the departments' databases
+	devicesFolder     = "devices"     // the citizens' own keys
+	connectorsFolder  = "connectors"  // in a gateway's folder
+)
+
+// connected says which organisation's gateway reads which department's database.
+var connected = map[string]string{"services": "identity", "planning": "premises"}
+
+// Prepare writes the departments' databases of a network, and connects them to the gateways. It may be called before the
+// network is up; a gateway that runs is told by network.Up, which restarts what has a changed configuration.
+func Prepare(ctx context.Context, n *network.Network, world departments.World) error {
+	databases := filepath.Join(n.Options.State, departmentsFolder)
+	if err := world.Write(ctx, databases); err != nil {
+		return err
+	}
+	for _, org := range n.Topology.Organisations {
+		name, has := connected[org.Name]
+		if !has {
+			continue
+		}
+		folder := n.Layout.Organisation(org).Gateway().File(connectorsFolder)
+		if err := departments.Connect(name, folder, databases); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Run prepares a network, brings it up if it is not, and tells the story there.
+func Run(ctx context.Context, out io.Writer, n *network.Network, citizens ...string) (Report, error) {
+	world := departments.Generate()
+	if err := Prepare(ctx, n, world); err != nil {
+		return Report{}, err
+	}
+	if err := n.Up(ctx); err != nil {
+		return Report{}, err
+	}
+	report, err := Tell(ctx, out, NewLive(n), Options{World: world, Keys: filepath.Join(n.Options.State, devicesFolder), Citizens: citizens})
+	if err != nil {
+		return report, err
+	}
+	return report, addresses(out, n)
+}
+
+// addresses says where to look and what to do next.
+func addresses(out io.Writer, n *network.Network) error {
+	root, err := n.TLSRoot(n.Topology.Organisations[0].Name)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\n看一看 Look around (the network is left running)\n")
+	for _, org := range n.Topology.Organisations {
+		var agencies []string
+		for _, a := range org.Agencies {
+			agencies = append(agencies, org.AgencyID(a))
+		}
+		fmt.Fprintf(out, "  %-9s %s/docs   %s\n", org.Name, n.Topology.GatewayURL(org), strings.Join(agencies, ", "))
+	}
+	fmt.Fprintf(out, `  sign in   as citizen1 … 3 (at services), officer.regulation, officer.tax, admin.regulation …, auditor (at audit): no password
+            %s
+  trust     the gateways' certificates stand under roots such as %s
+  next      bin/hutong status · bin/hutong logs · make demo (again) · make down
+`, n.Topology.IdentityProviderURL(), root)
+	return nil
+}
+
+// Live is a City on a network that runs: users sign in at the development identity provider by the real code flow.
+type Live struct {
+	network *network.Network
+
+	mu       sync.Mutex
+	provider *client.Provider
+	gateways map[string]*client.Client // by organisation, without a token
+	tokens   map[string]client.TokenSource
+}
+
+// NewLive is the city of a network.
+func NewLive(n *network.Network) *Live {
+	return &Live{network: n, gateways: map[string]*client.Client{}, tokens: map[string]client.TokenSource{}}
+}
+
+// SignIn implements City.
+func (l *Live) SignIn(ctx context.Context, organisation, user string) (*client.Client, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c, err := l.gateway(organisation)
+	if err != nil || user == "" {
+		return c, err
+	}
+	token, known := l.tokens[user]
+	if !known {
+		if token, err = l.token(ctx, user); err != nil {
+			return nil, fmt.Errorf("sign in as %s: %w", user, err)
+		}
+		l.tokens[user] = token
+	}
+	return c.As(token), nil
+}
+
+// Admin implements City.
+func (l *Live) Admin(ctx context.Context, agency string) (*client.Client, error) {
+	organisation, code, _ := strings.Cut(agency, ".")
+	return l.SignIn(ctx, organisation, "admin."+code)
+}
+
+func (l *Live) gateway(organisation string) (*client.Client, error) {
+	if c, known := l.gateways[organisation]; known {
+		return c, nil
+	}
+	address, err := l.network.GatewayURL(organisation)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := l.roots(organisation)
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(address, roots, nil)
+	if err == nil {
+		l.gateways[organisation] = c
+	}
+	return c, err
+}
+
+func (l *Live) token(ctx context.Context, user string) (client.TokenSource, error) {
+	if l.provider == nil {
+		roots, err := l.roots(l.network.Topology.Organisations[0].Name)
+		if err != nil {
+			return nil, err
+		}
+		l.provider = client.NewProvider(l.network.Topology.IdentityProviderURL(), roots)
+	}
+	return l.provider.SignIn(ctx, user)
+}
+
+func (l *Live) roots(organisation string) (*x509.CertPool, error) {
+	file, err := l.network.TLSRoot(organisation)
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return client.Roots(text)
+}
+
+// Get reads a page of an organisation's gateway as it is, such as /metrics.
+func (l *Live) Get(ctx context.Context, organisation, path string) ([]byte, error) {
+	c, err := l.SignIn(ctx, organisation, "")
+	if err != nil {
+		return nil, err
+	}
+	return c.Raw(ctx, http.MethodGet, path, nil)
+}
