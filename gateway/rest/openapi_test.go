@@ -58,7 +58,9 @@ func TestDocumentTellsWhatIsChecked(t *testing.T) {
 	require.NotNil(t, put.Responses.Value("201"))
 	require.NotNil(t, put.Responses.Value("202"), "every write may be answered so")
 	var text struct { // the library shares one description among all references
-		Paths map[string]map[string]struct{ Responses map[string]struct{ Description string } }
+		Paths map[string]map[string]struct {
+			Responses map[string]struct{ Description string }
+		}
 	}
 	require.NoError(t, json.Unmarshal(raw, &text))
 	require.Contains(t, text.Paths["/v1/badges/{id}"]["put"].Responses["409"].Description, "certificate.already_revoked")
