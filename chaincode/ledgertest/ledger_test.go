@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -333,6 +335,46 @@ func TestUndeclaredChangesAreCaught(t *testing.T) {
 	_, endorse := start(t)
 	require.PanicsWithValue(t, "ledgertest: event hutong.v1 {\"version\":1,\"changes\":[{\"type\":\"a.b.v1\",\"id\":\"1\"}]} announces a.b.v1, which no contract declares in Events",
 		func() { _, _ = endorse(`event hutong.v1 {"version":1,"changes":[{"type":"a.b.v1","id":"1"}]}`) })
+}
+
+// TestManyAtOnce: one ledger serves many goroutines, and of two that read and write one key at once one is found stale.
+func TestManyAtOnce(t *testing.T) {
+	l, _ := start(t)
+	var group sync.WaitGroup
+	var committed atomic.Int64
+	for i := range 8 {
+		group.Go(func() {
+			client := l.As(fmt.Sprintf("market.a%d", i%3), access.Agency)
+			for range 20 {
+				tx, err := client.EndorseRaw("script", []byte("get k"), []byte("put k v"), fmt.Appendf(nil, "put own%d v", i))
+				if err == nil {
+					err = tx.Commit()
+				}
+				switch {
+				case err == nil:
+					committed.Add(1)
+				case !errors.Is(err, &ledgertest.CommitError{Code: ledgertest.MVCCConflict}):
+					t.Error(err)
+				}
+				l.Advance(time.Second)
+				l.Keys("script")
+			}
+		})
+	}
+	group.Wait()
+	valid, ids := 0, map[string]bool{}
+	for i, block := range l.Blocks() {
+		require.Equal(t, uint64(i+1), block.Number)
+		for _, tx := range block.Transactions {
+			ids[tx.ID] = true
+			if tx.Code == ledgertest.Valid {
+				valid++
+			}
+		}
+	}
+	require.Len(t, ids, 160)
+	require.Equal(t, int(committed.Load()), valid)
+	require.Positive(t, valid)
 }
 
 func TestIdentities(t *testing.T) {
