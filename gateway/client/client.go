@@ -5,7 +5,7 @@
 //	c, err := client.New("https://127.0.0.1:17000", roots, client.Token(t))
 //	receipt, err := client.Do[kernel.Receipt](ctx, c, "POST", "/v1/datasets", request)
 //	var problem *client.Problem
-//	if errors.As(err, &problem) && problem.Reason == "dataset.exists" { … }
+//	if errors.As(err, &problem) && problem.Reason == "dataset.conflict" { … }
 package client
 
 import (

@@ -261,4 +261,3 @@ func claimsOf(token *oidc.IDToken, now time.Time) (Claims, error) {
 	}
 	return c, c.live(now)
 }
-

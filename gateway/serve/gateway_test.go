@@ -118,7 +118,9 @@ func (w *world) run(c *config.Config) *running {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	r := &running{stop: cancel, done: make(chan error, 1), log: new(lockedBuffer)}
 	ready := make(chan net.Addr, 1)
-	go func() { r.done <- Run(ctx, c, slog.New(slog.NewJSONHandler(r.log, nil)), func(a net.Addr) { ready <- a }) }()
+	go func() {
+		r.done <- Run(ctx, c, slog.New(slog.NewJSONHandler(r.log, nil)), func(a net.Addr) { ready <- a })
+	}()
 	select {
 	case address := <-ready:
 		r.url = "https://" + address.String()
