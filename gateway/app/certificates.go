@@ -159,6 +159,9 @@ type IssueCertificate struct {
 	Keyed
 	Type    string `json:"type" min:"1" max:"64" doc:"Code of the certificate's type; the agency must be accredited for it."`
 	Subject string `json:"subject" min:"20" max:"64" doc:"The holder's pseudonym."`
+	// Commitment is for an issuer whose own system makes and keeps the document and gives it to the holder: the gateway
+	// then never sees what the certificate says.
+	Commitment string `json:"commitment,omitempty" doc:"Of a document the issuer keeps itself; instead of values."`
 	Content
 }
 
@@ -174,12 +177,7 @@ func (a *App) IssueCertificate(ctx context.Context, who Actor, req IssueCertific
 	if err != nil {
 		return answer, err
 	}
-	portal, err := a.portalAgency(ctx)
-	if err != nil {
-		return answer, err
-	}
-	id := kernel.ID(who.Agency, certificate.CertificateIssue, scoped(who.owner(), req.Key))
-	request, err := a.document(ctx, certificate.Issue{Type: req.Type, Subject: req.Subject}, id, who.Agency, portal, req.Content)
+	request, err := a.issue(ctx, who, req)
 	if err != nil {
 		return answer, err
 	}
@@ -189,6 +187,28 @@ func (a *App) IssueCertificate(ctx context.Context, who Actor, req IssueCertific
 	answer.Commitment = request.Commitment
 	answer.Receipt, err = a.write(ctx, who, as, certificate.Name, certificate.CertificateIssue, req.Keyed, request)
 	return answer, err
+}
+
+// issue completes the request to issue: with the commitment of a document made here, or the one the issuer gives.
+func (a *App) issue(ctx context.Context, who Actor, req IssueCertificate) (certificate.Issue, error) {
+	issue := certificate.Issue{Type: req.Type, Subject: req.Subject, Commitment: req.Commitment}
+	switch {
+	case req.Commitment != "" && len(req.Values) > 0:
+		return issue, fault.Field("commitment", "absent_with:values", "send what the certificate says, or the commitment of a document you keep; not both")
+	case req.Commitment != "":
+		kind, err := get[certificate.Type](ctx, a, "type", req.Type, "type")
+		if err != nil {
+			return issue, err
+		}
+		issue.From, issue.Until = a.validity(kind, req.Content)
+		return issue, nil
+	}
+	portal, err := a.portalAgency(ctx)
+	if err != nil {
+		return issue, err
+	}
+	id := kernel.ID(who.Agency, certificate.CertificateIssue, scoped(who.owner(), req.Key))
+	return a.document(ctx, issue, id, who.Agency, portal, req.Content)
 }
 
 // portalAgency is the agency at whose portal holders get their documents.
