@@ -50,6 +50,7 @@ func dialWith(endpoint string, n, maxMessage int, secure credentials.TransportCr
 	for range n {
 		c, err := grpc.NewClient(endpoint,
 			grpc.WithTransportCredentials(secure),
+			grpc.WithNoProxy(), // the peer is the organisation's own; no proxy of the environment belongs between
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		)

@@ -62,16 +62,25 @@ func event(contract string, changes ...kernel.Change) *peer.ChaincodeEvent {
 func writes(all ...*kvrwset.KVWrite) []*kvrwset.KVWrite { return all }
 
 func decoded(t require.TestingT, c *blocktest.Chain) []block.Block {
-	tip, err := c.Tip(ctx)
+	all, err := decodeAll(c)
 	require.NoError(t, err)
+	return all
+}
+
+func decodeAll(c *blocktest.Chain) (all []block.Block, err error) {
+	tip, err := c.Tip(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var d block.Decoder
-	var all []block.Block
 	for n := range tip.Number + 1 {
 		b, err := d.Decode(c.Block(n))
-		require.NoError(t, err)
+		if err != nil {
+			return nil, err
+		}
 		all = append(all, b)
 	}
-	return all
+	return all, nil
 }
 
 func folder(t require.TestingT) *projection.Folder {

@@ -55,6 +55,18 @@ func TestIntact(t *testing.T) {
 	require.Equal(t, check(t, c, 0, 2).LastHash, part.Anchor, "a part is anchored in what comes before")
 }
 
+// TestCapturedChannel checks the beginning of a real channel, as a peer gave it.
+func TestCapturedChannel(t *testing.T) {
+	c, err := blocktest.Load("../block/testdata/government.blocks.gz")
+	require.NoError(t, err)
+	tip, err := c.Tip(context.Background())
+	require.NoError(t, err)
+	report := check(t, c, 0, tip.Number)
+	require.True(t, report.Intact(), "%v", report.Failure)
+	require.Equal(t, "0018fd7cc57376f3d07682fe70b4be5d98a70c2507215b14e2ebb29a14e885eb", report.LastHash)
+	require.Equal(t, map[string]int{"VALID": 25, "MVCC_READ_CONFLICT": 14}, report.Codes)
+}
+
 // rehash makes a block's header agree with its transactions, as a forger would.
 func rehash(b *common.Block) { b.Header.DataHash = block.DataHash(b.Data) }
 

@@ -219,6 +219,13 @@ func FuzzDecode(f *testing.F) {
 		}
 		f.Add(whole, b.Data.Data[0])
 	}
+	real, err := blocktest.Load(captured)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, n := range []uint64{2, 4} {
+		f.Add([]byte{}, real.Block(n).Data.Data[0])
+	}
 	f.Add([]byte{}, []byte{0x0a})
 	f.Fuzz(func(t *testing.T, whole, envelope []byte) {
 		var d block.Decoder
