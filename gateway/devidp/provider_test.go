@@ -243,3 +243,23 @@ func TestRunRefusesOtherAddresses(t *testing.T) {
 		require.ErrorContains(t, devidp.Run(context.Background(), config), c.want)
 	}
 }
+
+func TestEndOfSession(t *testing.T) {
+	issuer := start(t, t.TempDir())
+	for _, c := range []struct {
+		query url.Values
+		want  string // where the browser is sent; empty: refused
+	}{
+		{url.Values{}, "/signed-out"},
+		{url.Values{"client_id": {devidp.ConsoleClient}, "post_logout_redirect_uri": {"https://127.0.0.1:9999/docs"}, "state": {"s"}}, "https://127.0.0.1:9999/docs?state=s"},
+		{url.Values{"client_id": {devidp.ConsoleClient}, "post_logout_redirect_uri": {"https://evil.example/docs"}}, ""},
+		{url.Values{"id_token_hint": {"forged"}}, ""},
+	} {
+		response := get(t, issuer+"/end_session?"+c.query.Encode())
+		require.Equal(t, c.want, response.Header.Get("Location"))
+		if c.want == "" {
+			require.Equal(t, http.StatusBadRequest, response.StatusCode)
+		}
+	}
+	require.Equal(t, http.StatusOK, get(t, issuer+"/signed-out").StatusCode)
+}
