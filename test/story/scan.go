@@ -57,7 +57,7 @@ func ScanNetwork(ctx context.Context, n *network.Network, texts []string) (s Sca
 			s.Found = append(s.Found, Finding{where, text})
 		}
 	}
-	if s.Blocks, err = eachBlock(ctx, n, func(b *common.Block) error {
+	if s.Blocks, err = EachBlock(ctx, n, func(b *common.Block) error {
 		raw, err := proto.Marshal(b)
 		look(fmt.Sprintf("block %d", b.GetHeader().GetNumber()), raw)
 		return err
@@ -111,8 +111,8 @@ func (s *Scan) files(n *network.Network, look func(where string, data []byte)) e
 	})
 }
 
-// eachBlock reads every block there is from the auditor's peer.
-func eachBlock(ctx context.Context, n *network.Network, use func(*common.Block) error) (count int, err error) {
+// EachBlock reads every block there is from the auditor's peer.
+func EachBlock(ctx context.Context, n *network.Network, use func(*common.Block) error) (count int, err error) {
 	peer, err := DialPeer(n, "audit.office", "auditor")
 	if err != nil {
 		return 0, err

@@ -1,0 +1,138 @@
+// Package e2e tests the whole product on a real network: the story, every refusal at the gateway's door and past it, and
+// what becomes of acknowledged writes when processes are killed. One network serves all tests of the package; `-short`
+// leaves them out.
+package e2e
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/network"
+	"github.com/hutong-gov/hutong/network/catalogue"
+	"github.com/hutong-gov/hutong/test/departments"
+	"github.com/hutong-gov/hutong/test/story"
+)
+
+// city is the network of the package's tests; nil with -short.
+var city *testCity
+
+type testCity struct {
+	*story.Live
+	network *network.Network
+	world   departments.World
+	keys    string // the citizens' devices
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		os.Exit(m.Run())
+	}
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "hutong-e2e-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	n, err := up(ctx, dir)
+	if n != nil {
+		defer func() { err = errors.Join(err, n.Down(ctx, network.Purge)) }()
+	}
+	if err != nil {
+		return 1, err
+	}
+	city = &testCity{Live: story.NewLive(n), network: n, world: departments.Generate(), keys: filepath.Join(dir, "devices")}
+	c, err := catalogue.Default()
+	if err != nil {
+		return 1, err
+	}
+	if _, err := c.Load(ctx, city.Admin, nil); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+// up builds the product as it is and brings a network of its own up.
+func up(ctx context.Context, dir string) (*network.Network, error) {
+	bin := filepath.Join(dir, "bin")
+	if err := os.Mkdir(bin, 0o700); err != nil {
+		return nil, err
+	}
+	const module = "github.com/hutong-gov/hutong/"
+	build := exec.CommandContext(ctx, "go", "build", "-o", bin, module+"chaincode/cmd/chaincode", module+"gateway/cmd/gateway", module+"gateway/cmd/devidp")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build: %w\n%s", err, out)
+	}
+	standard, err := network.Open(network.Options{State: filepath.Join(dir, "unused")})
+	if err != nil {
+		return nil, err
+	}
+	base, err := network.FreeBasePort(standard.Topology)
+	if err != nil {
+		return nil, err
+	}
+	n, err := network.Open(network.Options{
+		Topology: standard.Topology, BasePort: base, State: filepath.Join(dir, "state"), Bin: bin, FabricBin: standard.Options.FabricBin,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(standard.Options.FabricBin, "peer")); err != nil {
+		if err := standard.Run(ctx, network.StageBuild); err != nil {
+			return nil, err
+		}
+	}
+	if err := story.Prepare(ctx, n, departments.Generate()); err != nil {
+		return n, err
+	}
+	return n, n.Up(ctx)
+}
+
+// real gives the city, and skips the test where there is none.
+func real(t *testing.T) (context.Context, *testCity) {
+	t.Helper()
+	if city == nil {
+		t.Skip("needs a real network, which -short leaves out")
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("the network's logs are under " + filepath.Dir(city.network.Log("any")) + " while the tests run")
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	t.Cleanup(cancel)
+	return ctx, city
+}
+
+// options are the story's, for one citizen.
+func (c *testCity) options(citizen string) story.Options {
+	return story.Options{World: c.world, Keys: c.keys, Citizens: []string{citizen}}
+}
+
+// signIn signs a user in at an organisation's gateway.
+func (c *testCity) signIn(ctx context.Context, t *testing.T, organisation, user string) *client.Client {
+	t.Helper()
+	signedIn, err := c.SignIn(ctx, organisation, user)
+	require.NoError(t, err)
+	return signedIn
+}
