@@ -88,22 +88,16 @@ func (n *Network) Down(ctx context.Context, purge bool) error {
 	if _, err := os.Stat(n.Options.State); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	release, err := process.Lock(n.Options.State)
-	if err != nil {
-		return err
-	}
-	defer release()
-	records, err := n.table.Records()
-	if err != nil {
-		return err
-	}
-	if err := n.table.Stop(ctx, records); err != nil {
-		return err
-	}
-	if !purge {
-		return nil
-	}
-	return n.purge()
+	return n.locked(func() error {
+		records, err := n.table.Records()
+		if err != nil {
+			return err
+		}
+		if err := n.table.Stop(ctx, records); err != nil || !purge {
+			return err
+		}
+		return n.purge()
+	})
 }
 
 // purge removes the state folder, having made sure that it is one.

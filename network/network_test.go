@@ -266,6 +266,19 @@ func TestNetworkLife(t *testing.T) {
 		require.ErrorIs(t, n.Up(t.Context()), process.ErrLocked)
 	})
 
+	t.Run("a launcher killed before it recorded a start", func(t *testing.T) {
+		before, err := n.Records()
+		require.NoError(t, err)
+		// What it leaves is the intent instead of the record.
+		run := filepath.Join(o.State, "run")
+		require.NoError(t, os.Rename(filepath.Join(run, "audit-peer0.json"), filepath.Join(run, "audit-peer0.intent")))
+		require.NoError(t, n.Up(t.Context()))
+		after, err := n.Records()
+		require.NoError(t, err)
+		require.Equal(t, before, after, "taken over, not started again")
+		requireUp(t, n)
+	})
+
 	t.Run("another network beside it", func(t *testing.T) {
 		top := manifest()
 		top.Name, top.Organisations = "beside", top.Organisations[:1]

@@ -89,12 +89,17 @@ func (n *Network) Run(ctx context.Context, stage Stage) error {
 	return fmt.Errorf("there is no stage %q: the stages are %v", stage, Stages())
 }
 
+// locked works as the only launcher, having taken over what one that was
+// killed has left unfinished.
 func (n *Network) locked(work func() error) error {
 	release, err := process.Lock(n.Options.State)
 	if err != nil {
 		return err
 	}
 	defer release()
+	if _, err := n.table.Adopt(); err != nil {
+		return err
+	}
 	return work()
 }
 

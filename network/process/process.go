@@ -6,7 +6,9 @@
 // Only a process for which both agree is ours; a pid that the system has given
 // to somebody else in the meantime is never signalled. A record is written
 // right after the start and removed after the end was seen; one whose process
-// is gone means that the process crashed, and is what `up` heals.
+// is gone means that the process crashed, and is what `up` heals. Before the
+// start an intent is written, by which the next launcher finds the process of
+// one that was killed before it could write the record (see Adopt).
 //
 // State of a process:
 //
@@ -25,6 +27,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -80,6 +83,8 @@ type Record struct {
 	Started time.Time `json:"started"`
 	Tier    int       `json:"tier"`
 	Stamp   string    `json:"stamp"`
+	// Mark is in the process's environment, see intent.go.
+	Mark string `json:"mark"`
 }
 
 const (
@@ -126,13 +131,17 @@ func (t *Table) Records() ([]Record, error) {
 // Record is what is known of one process; fs.ErrNotExist if it was never
 // started or was stopped.
 func (t *Table) Record(name string) (Record, error) {
-	text, err := os.ReadFile(t.file(name))
+	return read(t.file(name))
+}
+
+func read(file string) (Record, error) {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return Record{}, err
 	}
 	var r Record
 	if err := json.Unmarshal(text, &r); err != nil {
-		return Record{}, fmt.Errorf("%s: %w: remove the file if its process is gone", t.file(name), err)
+		return Record{}, fmt.Errorf("%s: %w: remove the file if its process is gone", file, err)
 	}
 	return r, nil
 }
@@ -147,36 +156,36 @@ func (r Record) Alive() bool {
 // Start begins a process and records it. The caller has checked that the name
 // is not running and that its ports are free.
 func (t *Table) Start(spec Spec) (Record, error) {
-	r := Record{Name: spec.Name, Kind: spec.Kind, Path: spec.Path, Ports: spec.Ports, Tier: spec.Tier}
-	if err := t.prepare(spec); err != nil {
-		return r, err
-	}
-	var err error
-	if r.Stamp, err = spec.stamp(); err != nil {
-		return r, err
-	}
-	if spec.Versioned {
-		r.Version = binaryVersion(spec.Path)
-	}
-	if r.PID, err = t.spawn(spec); err != nil {
-		return r, fmt.Errorf("start %s: %w", spec.Name, err)
-	}
-	r.Started = time.Now().UTC()
-	// From here to the end of the record nothing slow may happen: a launcher
-	// killed in between would leave a process that nobody knows.
-	if r.Birth, err = birth(r.PID); err != nil {
-		return r, fmt.Errorf("%s ended at once; the end of %s:\n%s", spec.Name, t.Log(spec.Name), t.Tail(spec.Name))
-	}
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err == nil {
-		err = material.Write(t.file(spec.Name), append(text, '\n'), recordMode)
-	}
+	r, err := t.intend(spec)
 	if err != nil {
+		return r, err
+	}
+	if r.PID, err = t.spawn(spec, r.Mark); err != nil {
+		return r, errors.Join(fmt.Errorf("start %s: %w", spec.Name, err), t.settle(spec.Name))
+	}
+	if r.Birth, err = birth(r.PID); err != nil {
+		return r, errors.Join(fmt.Errorf("%s ended at once; the end of %s:\n%s", spec.Name, t.Log(spec.Name), t.Tail(spec.Name)), t.settle(spec.Name))
+	}
+	if err := t.record(r); err != nil {
 		// Unrecorded, it could never be stopped again.
 		_ = syscall.Kill(-r.PID, syscall.SIGKILL)
-		return r, fmt.Errorf("record %s: %w", spec.Name, err)
+		return r, err
 	}
-	return r, nil
+	return r, t.settle(spec.Name)
+}
+
+// record writes what is known of a process that runs.
+func (t *Table) record(r Record) error { return write(t.file(r.Name), r) }
+
+func write(file string, r Record) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err == nil {
+		err = material.Write(file, append(text, '\n'), recordMode)
+	}
+	if err != nil {
+		return fmt.Errorf("record %s: %w", r.Name, err)
+	}
+	return nil
 }
 
 // prepare makes the folders and the files that a process reads.
@@ -195,8 +204,16 @@ func (t *Table) prepare(spec Spec) error {
 	return nil
 }
 
+// umasking lets one start at a time change the file mode mask, which belongs to
+// the launcher as a whole.
+var umasking sync.Mutex
+
+// privateMask closes whatever a process writes (ledgers, databases, keys) to
+// other users, also where the program itself would leave it open.
+const privateMask = 0o077
+
 // spawn starts the program and lets go of it.
-func (t *Table) spawn(spec Spec) (pid int, err error) {
+func (t *Table) spawn(spec Spec, mark string) (pid int, err error) {
 	log, err := openLog(t.Log(spec.Name))
 	if err != nil {
 		return 0, err
@@ -207,13 +224,23 @@ func (t *Table) spawn(spec Spec) (pid int, err error) {
 	// A session of its own: neither a closed terminal nor a Ctrl-C given to
 	// the launcher reaches it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
+	cmd.Env = append(cmd.Environ(), markVariable+"="+mark)
+	if err := startPrivately(cmd); err != nil {
 		return 0, err
 	}
 	// A launcher that lives on (a test) must collect the dead, or the system
 	// would keep them as ended but uncollected.
 	go func() { _ = cmd.Wait() }()
 	return cmd.Process.Pid, nil
+}
+
+// startPrivately starts a program under privateMask. What the launcher itself
+// writes at this moment is not affected: it sets every mode explicitly.
+func startPrivately(cmd *exec.Cmd) error {
+	umasking.Lock()
+	defer umasking.Unlock()
+	defer syscall.Umask(syscall.Umask(privateMask))
+	return cmd.Start()
 }
 
 // openLog opens a log to append to. One that has grown large is set aside
