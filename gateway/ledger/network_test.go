@@ -155,18 +155,24 @@ func (c *city) height() uint64 {
 	return tip.Number
 }
 
-// kill ends a process of the network the hard way.
-func (c *city) kill(name string) {
+// pid finds a process of the network.
+func (c *city) pid(name string) int {
 	c.Helper()
 	status, err := c.network.Status(c.Context())
 	require.NoError(c, err)
 	for _, p := range status.Processes {
-		if p.Name == name {
-			require.NoError(c, syscall.Kill(p.PID, syscall.SIGKILL))
-			return
+		if p.Name == name && p.PID != 0 {
+			return p.PID
 		}
 	}
 	c.Fatalf("there is no process %s", name)
+	return 0
+}
+
+// kill ends a process the hard way.
+func (c *city) kill(pid int) {
+	c.Helper()
+	require.NoError(c, syscall.Kill(pid, syscall.SIGKILL))
 }
 
 // retries reads the counter of writes sent again.
@@ -400,7 +406,7 @@ func restart(c *city) {
 
 func orderersGone(c *city) {
 	for _, org := range []string{"services", "planning", "market"} {
-		c.kill(org + "-orderer0")
+		c.kill(c.pid(org + "-orderer0"))
 	}
 	request, before := certificateType("no-orderer"), c.height()
 	outcome, err := c.ledger.Submit(c.Context(), hallAdmin, certificate.Name, certificate.TypePublish, command(c, "no-orderer", request))
@@ -424,9 +430,10 @@ func orderersGone(c *city) {
 	})
 }
 
-// peerGone kills the own peer among many writes, brings it back and repeats every write.
+// peerGone kills the own peer once some of many writes are acknowledged, brings it back and repeats every write.
 func peerGone(c *city) {
-	const writers = 40
+	const writers, acknowledged = 40, 10
+	pid, answers := c.pid("services-peer0"), make(chan struct{}, writers)
 	outcomes, failures := make([]ledger.Outcome, writers), make([]error, writers)
 	request := func(i int) certificate.PublishType { return certificateType(fmt.Sprintf("storm-%d", i)) }
 	key := func(i int) string { return fmt.Sprintf("storm-%d", i) }
@@ -435,10 +442,13 @@ func peerGone(c *city) {
 		all.Go(func() {
 			time.Sleep(time.Duration(i) * 25 * time.Millisecond)
 			outcomes[i], failures[i] = c.ledger.Submit(c.Context(), hallAdmin, certificate.Name, certificate.TypePublish, command(c, key(i), request(i)))
+			answers <- struct{}{}
 		})
 	}
-	time.Sleep(500 * time.Millisecond)
-	c.kill("services-peer0")
+	for range acknowledged {
+		<-answers
+	}
+	c.kill(pid)
 	all.Wait()
 	require.Error(c, c.follower.Ready(c.Context(), 1000))
 	var unreachable *ledger.UnreachableError
