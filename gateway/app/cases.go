@@ -50,15 +50,15 @@ type Cases struct {
 
 // Cases lists a citizen's own cases, the cases an agency leads, or all for an auditor.
 func (a *App) Cases(ctx context.Context, who Actor, req Cases) (page Page[collaboration.Case], err error) {
+	if err := who.is(Citizen, Officer, Auditor); err != nil {
+		return page, err
+	}
 	q := store.Query{Noun: "case", Status: req.Status, Kind: req.Service, Descending: true}
 	switch who.Role {
 	case Citizen:
 		q.Subject = who.Subject
 	case Officer:
 		q.Agency = who.Agency
-	case Auditor:
-	default:
-		return page, who.is(Citizen, Officer, Auditor)
 	}
 	return list[collaboration.Case](ctx, a, req.Paging, q)
 }
