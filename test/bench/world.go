@@ -20,31 +20,35 @@ import (
 
 // Targets.
 const (
-	Baseline  = "direct"
-	Chaincode = "chaincode"
-	REST      = "rest"
+	Bare       = "direct"
+	Create     = "create"
+	RESTCreate = "rest-create"
+	Issue      = "issue"
+	RESTIssue  = "rest-issue"
 )
 
 // AllTargets in the order they are measured and listed.
-var AllTargets = []string{Baseline, Chaincode, REST}
+var AllTargets = []string{Bare, Create, RESTCreate, Issue, RESTIssue}
 
 // HeadlineClients is the number of clients whose ratios carry no suffix.
 const HeadlineClients = 128
 
 // Who measures: everything enters through the peer of this agency's organisation.
 const (
-	organisation = "market"
-	agency       = "regulation"
-	issuer       = organisation + "." + agency
-	officer      = "officer." + agency
-	typeCode     = "bench-licence"
+	organisation  = "market"
+	agency        = "regulation"
+	issuer        = organisation + "." + agency
+	officer       = "officer." + agency
+	administrator = "admin." + agency
+	typeCode      = "bench-licence"
 )
 
 // World is the network a measurement is made on: the default one with the bare chaincode beside ours.
 type World struct {
 	network *network.Network
-	direct  *Direct
-	run     string // makes ids of this run its own
+	service *Direct // signs as the agency
+	admin   *Direct // signs as its administrator
+	run     string  // makes ids of this run its own
 }
 
 // Start brings the network up and accredits the issuer.
@@ -60,8 +64,11 @@ func Start(ctx context.Context, options network.Options) (*World, error) {
 	if err != nil {
 		return &World{network: n}, err
 	}
-	w := &World{network: n, run: strings.ToLower(rand.Text()[:10])}
-	if w.direct, err = w.dial("agency"); err != nil {
+	w := &World{network: n, run: "b" + strings.ToLower(rand.Text()[:9])}
+	if w.service, err = w.dial("agency"); err != nil {
+		return w, err
+	}
+	if w.admin, err = w.dial("admin"); err != nil {
 		return w, err
 	}
 	return w, w.accredit(ctx)
@@ -69,8 +76,10 @@ func Start(ctx context.Context, options network.Options) (*World, error) {
 
 // Stop ends the network.
 func (w *World) Stop(ctx context.Context, purge bool) error {
-	if w.direct != nil {
-		w.direct.Close()
+	for _, d := range []*Direct{w.service, w.admin} {
+		if d != nil {
+			d.Close()
+		}
 	}
 	if w.network == nil {
 		return nil
@@ -97,24 +106,24 @@ func (w *World) dial(role string) (*Direct, error) {
 
 // accredit publishes a certificate type and lets the agency issue it.
 func (w *World) accredit(ctx context.Context) error {
-	admin, err := w.dial("admin")
-	if err != nil {
-		return err
-	}
-	defer admin.Close()
-	if _, err := admin.Write(ctx, certificate.Name, certificate.TypePublish, "bench-type", certificate.PublishType{
-		Code: typeCode, Name: exchange.Text{Zh: "测试证", En: "Benchmark licence"},
-		Fields: []exchange.FieldSpec{{Name: "number", Title: exchange.Text{Zh: "编号", En: "Number"}, Type: "string"}},
-	}); err != nil {
+	if _, err := w.admin.Write(ctx, certificate.Name, certificate.TypePublish, "bench-type", licence(typeCode)); err != nil {
 		return fmt.Errorf("publish the type: %w", err)
 	}
-	_, err = admin.Write(ctx, certificate.Name, certificate.AccreditationGrant, "bench-accreditation", certificate.GrantAccreditation{
+	_, err := w.admin.Write(ctx, certificate.Name, certificate.AccreditationGrant, "bench-accreditation", certificate.GrantAccreditation{
 		Type: typeCode, Agency: issuer, From: day(-1), Until: day(365),
 	})
 	if err != nil {
 		return fmt.Errorf("accredit the agency: %w", err)
 	}
 	return nil
+}
+
+// licence is a type of certificate, as small as one can be.
+func licence(code string) certificate.PublishType {
+	return certificate.PublishType{
+		Code: code, Name: exchange.Text{Zh: "测试证", En: "Benchmark licence"},
+		Fields: []exchange.FieldSpec{{Name: "number", Title: exchange.Text{Zh: "编号", En: "Number"}, Type: "string"}},
+	}
 }
 
 // day is midnight some days from today, UTC.
@@ -130,40 +139,52 @@ func (w *World) request(n uint64) certificate.Issue {
 	}
 }
 
-func (w *World) key(target string, n uint64) string { return fmt.Sprintf("%s-%s-%d", w.run, target, n) }
+// key names operation n of this run: an id, a code and an idempotency key in one.
+func (w *World) key(n uint64) string { return fmt.Sprintf("%s-%d", w.run, n) }
 
 // valueBytes is the size of the small record that the bare chaincode stores.
 const valueBytes = 200
 
 // Targets are the ways asked for, in the order of AllTargets.
 func (w *World) Targets(ctx context.Context, names []string) ([]Target, error) {
-	var door *client.Client
-	if slices.Contains(names, REST) {
+	var doors [2]*client.Client
+	for i, user := range []string{administrator, officer} {
+		if !slices.Contains(names, RESTCreate) && !slices.Contains(names, RESTIssue) {
+			continue
+		}
 		var err error
-		if door, err = w.door(ctx); err != nil {
+		if doors[i], err = w.door(ctx, user); err != nil {
 			return nil, err
 		}
 	}
 	value := []byte(strings.Repeat("v", valueBytes))
 	all := []Target{
-		{Name: Baseline, Doc: "fabric-gateway client, bare chaincode", Do: func(ctx context.Context, n uint64) error {
-			_, err := w.direct.Transact(ctx, "baseline", "Create", []byte(w.key(Baseline, n)), value)
+		{Name: Bare, Do: func(ctx context.Context, n uint64) error {
+			_, err := w.service.Transact(ctx, "baseline", "Create", []byte(w.key(n)), value)
 			return err
 		}},
-		{Name: Chaincode, Doc: "fabric-gateway client, certificate:Issue", Do: func(ctx context.Context, n uint64) error {
-			_, err := w.direct.Write(ctx, certificate.Name, certificate.CertificateIssue, w.key(Chaincode, n), w.request(n))
+		{Name: Create, Do: func(ctx context.Context, n uint64) error {
+			_, err := w.admin.Write(ctx, certificate.Name, certificate.TypePublish, w.key(n), licence(w.key(n)))
 			return err
 		}},
-		{Name: REST, Doc: "POST /v1/certificates", Do: func(ctx context.Context, n uint64) error {
-			_, err := client.Do[map[string]any](ctx, door, "POST", "/v1/certificates", w.request(n), client.Key(w.key(REST, n)))
+		{Name: RESTCreate, Do: func(ctx context.Context, n uint64) error {
+			_, err := client.Do[map[string]any](ctx, doors[0], "POST", "/v1/certificate-types", licence(w.key(n)), client.Key(w.key(n)))
+			return err
+		}},
+		{Name: Issue, Do: func(ctx context.Context, n uint64) error {
+			_, err := w.service.Write(ctx, certificate.Name, certificate.CertificateIssue, w.key(n), w.request(n))
+			return err
+		}},
+		{Name: RESTIssue, Do: func(ctx context.Context, n uint64) error {
+			_, err := client.Do[map[string]any](ctx, doors[1], "POST", "/v1/certificates", w.request(n), client.Key(w.key(n)))
 			return err
 		}},
 	}
 	return slices.DeleteFunc(all, func(t Target) bool { return !slices.Contains(names, t.Name) }), nil
 }
 
-// door is a client of the organisation's gateway, signed in as an officer.
-func (w *World) door(ctx context.Context) (*client.Client, error) {
+// door is a client of the organisation's gateway, signed in as a user.
+func (w *World) door(ctx context.Context, user string) (*client.Client, error) {
 	roots, err := w.roots(organisation)
 	if err != nil {
 		return nil, err
@@ -173,7 +194,7 @@ func (w *World) door(ctx context.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := client.SignIn(ctx, w.network.Topology.IdentityProviderURL(), issuerRoots, officer)
+	tokens, err := client.SignIn(ctx, w.network.Topology.IdentityProviderURL(), issuerRoots, user)
 	if err != nil {
 		return nil, fmt.Errorf("sign in: %w", err)
 	}
