@@ -66,7 +66,7 @@ type Connectors interface {
 	Fetch(ctx context.Context, q connector.Query) (map[string]any, error)
 }
 
-// Dependencies are what an App is made of. All are required but Clock.
+// Dependencies are what an App is made of. All are required but Clock and MaxWait.
 type Dependencies struct {
 	MSP        string          // the organisation served
 	Channel    string          // what subjects sign names it
@@ -80,7 +80,11 @@ type Dependencies struct {
 	Peers      Peers
 	Connectors Connectors
 	Clock      func() time.Time // nil means time.Now
+	MaxWait    time.Duration    // of a read for min_block; 0 means DefaultMaxWait
 }
+
+// DefaultMaxWait is how long a read waits for min_block where nothing else is said.
+const DefaultMaxWait = 10 * time.Second
 
 // App is the application. Safe for concurrent use.
 type App struct{ Dependencies }
@@ -97,6 +101,9 @@ func New(d Dependencies) (*App, error) {
 	}
 	if d.Clock == nil {
 		d.Clock = time.Now
+	}
+	if d.MaxWait == 0 {
+		d.MaxWait = DefaultMaxWait
 	}
 	return &App{d}, nil
 }

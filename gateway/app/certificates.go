@@ -330,7 +330,7 @@ func (a *App) Verify(ctx context.Context, _ Actor, req Verify) (verdict certific
 		}
 	}
 	if req.At != nil {
-		question.At = req.At.UTC()
+		question.At = req.At.UTC().Truncate(time.Millisecond) // the ledger's own measure
 	}
 	if err := question.Validate(); err != nil {
 		return verdict, err

@@ -4,14 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/gateway/store"
 )
-
-// maxWait bounds how long a read waits for min_block.
-const maxWait = 10 * time.Second
 
 // After is part of every read of the projection.
 type After struct {
@@ -41,7 +37,7 @@ type Item[T any] struct {
 // wait waits for min_block and gives the block that what is read from now on includes.
 func (a *App) wait(ctx context.Context, after After) (asOf uint64, err error) {
 	if after.MinBlock > 0 {
-		waiting, cancel := context.WithTimeout(ctx, maxWait)
+		waiting, cancel := context.WithTimeout(ctx, a.MaxWait)
 		defer cancel()
 		if err := a.Store.WaitBlock(waiting, after.MinBlock); err != nil {
 			if ctx.Err() == nil && waiting.Err() != nil {

@@ -117,7 +117,7 @@ func (c *City) gateway(t testing.TB, organisation string, agencies map[string][]
 	d := app.Dependencies{
 		MSP: access.MSPOf(organisation + ".x"), Channel: ledgertest.Channel, PublicURL: "https://" + g.Server.Listener.Addr().String(),
 		Keys: seal.Keys{}, Ledger: g.Ledger, Chain: chain{&c.chain}, Store: c.Projection.Store(), Vault: g.Vault,
-		Peers: peers{c}, Connectors: connectors, Clock: c.Ledger.Now,
+		Peers: peers{c}, Connectors: connectors, Clock: c.Ledger.Now, MaxWait: maxWait,
 	}
 	for agency, roles := range agencies {
 		d.Keys[agency], err = ecdh.P256().GenerateKey(rand.Reader)
@@ -203,6 +203,9 @@ func (c *City) follow(ctx context.Context) error {
 	}
 	return c.apply(ctx, next, tip.Number)
 }
+
+// maxWait is how long a read waits for a block: in memory it is there or does not come.
+const maxWait = 200 * time.Millisecond
 
 // tick is how far the clock moves with every block.
 const tick = time.Second
