@@ -9,7 +9,7 @@ GO        := go
 GOFLAGS   ?=
 FUZZTIME  ?= 20s
 VERSION   := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS   := -s -w -X github.com/hutong-gov/hutong/chaincode/serve.Version=$(VERSION) -X github.com/hutong-gov/hutong/gateway/build.version=$(VERSION) -X github.com/hutong-gov/hutong/network/node.Version=$(VERSION)
+LDFLAGS   := -s -w -X github.com/hutong-gov/hutong/chaincode/build.version=$(VERSION)
 
 export CGO_ENABLED ?= 0
 export GOFLAGS

@@ -13,10 +13,9 @@ import (
 	"syscall"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
-)
 
-// Version is set when the program is linked.
-var Version = "development"
+	"github.com/hutong-gov/hutong/chaincode/build"
+)
 
 // What a server process takes of its machine. It keeps nothing from one transaction to the next, so its heap is a few
 // megabytes: letting it grow to several times that costs little memory and saves most collections. It uses few threads.
@@ -43,7 +42,7 @@ func Main(name string, args []string, stdout, stderr io.Writer, chaincodes map[s
 		return exitUsage
 	}
 	if *version {
-		fmt.Fprintln(stdout, name, Version, runtime.Version())
+		fmt.Fprintln(stdout, name, build.Version(), runtime.Version())
 		return exitOK
 	}
 	if *path == "" || flags.NArg() > 0 {
@@ -56,7 +55,7 @@ func Main(name string, args []string, stdout, stderr io.Writer, chaincodes map[s
 		return exitUsage
 	}
 	tune()
-	log := slog.New(slog.NewJSONHandler(stdout, nil)).With("program", name, "version", Version)
+	log := slog.New(slog.NewJSONHandler(stdout, nil)).With("program", name, "version", build.Version())
 	slog.SetDefault(log)
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()

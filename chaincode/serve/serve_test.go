@@ -28,6 +28,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/hutong-gov/hutong/chaincode/build"
 )
 
 // echo answers its argument; where it has channels, it says when it begins and waits until it may answer.
@@ -252,7 +254,7 @@ func TestCommandLine(t *testing.T) {
 		stdout string
 		stderr string
 	}{
-		{[]string{"--version"}, exitOK, "chaincode " + Version, ""},
+		{[]string{"--version"}, exitOK, "chaincode " + build.Version(), ""},
 		{nil, exitUsage, "", "give --config FILE"},
 		{[]string{"--config", "nowhere.json"}, exitUsage, "", "nowhere.json"},
 		{[]string{"--colour"}, exitUsage, "", "colour"},

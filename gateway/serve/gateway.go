@@ -21,7 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/hutong-gov/hutong/gateway/app"
-	"github.com/hutong-gov/hutong/gateway/build"
+	"github.com/hutong-gov/hutong/chaincode/build"
 	"github.com/hutong-gov/hutong/gateway/config"
 	"github.com/hutong-gov/hutong/gateway/connector"
 	"github.com/hutong-gov/hutong/gateway/credential"

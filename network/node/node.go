@@ -22,9 +22,6 @@ import (
 	"github.com/hutong-gov/hutong/network/topology"
 )
 
-// Version of Hutong, set when a program is linked.
-var Version = "development"
-
 // Kinds of Fabric process.
 const (
 	KindOrderer = "orderer"
@@ -33,7 +30,8 @@ const (
 
 // Tiers of the start: what is higher needs what is lower.
 const (
-	TierOrderer = iota
+	TierAuthority = iota
+	TierOrderer
 	TierPeer
 	TierChaincode
 	TierIdentityProvider

@@ -11,7 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/hutong-gov/hutong/gateway/build"
+	"github.com/hutong-gov/hutong/chaincode/build"
 	"github.com/hutong-gov/hutong/gateway/config"
 	"github.com/hutong-gov/hutong/gateway/serve"
 )

@@ -20,8 +20,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hutong-gov/hutong/chaincode/build"
 	"github.com/hutong-gov/hutong/network"
-	"github.com/hutong-gov/hutong/network/node"
 )
 
 func main() {
@@ -44,7 +44,7 @@ func command() *cobra.Command {
 		Short:         "Run a network of government organisations on this machine",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Version:       node.Version,
+		Version:       build.Version(),
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&options.Manifest, "topology", "", "manifest of the network (default: that of --state, else network/topology.yaml)")

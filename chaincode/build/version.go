@@ -1,9 +1,9 @@
-// Package build knows which build of the gateway's programs this is.
+// Package build knows which build of Hutong this is: one answer for every program.
 package build
 
 import "runtime/debug"
 
-// version is set when a release is built: -ldflags "-X github.com/hutong-gov/hutong/gateway/build.version=v1.2.3".
+// version is set when a release is built: -ldflags "-X github.com/hutong-gov/hutong/chaincode/build.version=v1.2.3".
 var version = ""
 
 // Version of the program: the release's, or the commit it was built from.
