@@ -12,7 +12,6 @@ import (
 	"github.com/hutong-gov/hutong/network/deploy"
 	"github.com/hutong-gov/hutong/network/material"
 	"github.com/hutong-gov/hutong/network/process"
-	"github.com/hutong-gov/hutong/network/topology"
 )
 
 // Stage is a step of bringing a network up.
@@ -20,9 +19,10 @@ type Stage string
 
 // The stages, in their order.
 const (
-	// StageBuild makes sure of Fabric's binaries.
+	// StageBuild makes sure of the binaries of Fabric and Fabric CA.
 	StageBuild Stage = "build"
-	// StageMaterial makes identities, certificates and configurations.
+	// StageMaterial makes identities, certificates and configurations, and
+	// runs the Fabric CAs that issue them if the manifest asks for those.
 	StageMaterial Stage = "material"
 	// StageStart runs orderers, peers and chaincode servers.
 	StageStart Stage = "start"
@@ -118,11 +118,11 @@ func (n *Network) material(ctx context.Context) (string, error) {
 	if err := n.remember(); err != nil {
 		return "", err
 	}
-	issuer, err := n.issuer()
+	issued, err := n.authorities(ctx)
 	if err != nil {
 		return "", err
 	}
-	if err := material.Make(ctx, n.Topology, n.Layout, issuer); err != nil {
+	if err := material.Make(ctx, n.Topology, n.Layout, n.issuer); err != nil {
 		return "", err
 	}
 	if err := n.fabric.Configure(); err != nil {
@@ -132,18 +132,8 @@ func (n *Network) material(ctx context.Context) (string, error) {
 	for _, org := range n.Topology.Organisations {
 		agencies += len(org.Agencies)
 	}
-	return fmt.Sprintf("identities of %s and %s in %s",
-		count(len(n.Topology.Organisations), "organisation"), count(agencies, "agency"), n.Options.State), nil
-}
-
-// issuer gives the certificate authority that the manifest asks for.
-func (n *Network) issuer() (func(topology.Organisation) (material.Issuer, error), error) {
-	switch n.Topology.Identities {
-	case topology.IdentitiesLocal:
-		return func(org topology.Organisation) (material.Issuer, error) { return material.NewLocal(n.Layout, org) }, nil
-	default:
-		return nil, fmt.Errorf("identities: %s is not available in this launcher, use %s", n.Topology.Identities, topology.IdentitiesLocal)
-	}
+	return fmt.Sprintf("identities of %s and %s in %s%s",
+		count(len(n.Topology.Organisations), "organisation"), count(agencies, "agency"), n.Options.State, issued), nil
 }
 
 func (n *Network) save(file string) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"time"
 
@@ -108,7 +109,11 @@ func (s *Status) summarise() {
 
 // specs are all processes the manifest calls for.
 func (n *Network) specs() ([]process.Spec, error) {
-	specs, err := n.nodes()
+	specs, err := n.authoritySpecs()
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := n.nodes()
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +121,7 @@ func (n *Network) specs() ([]process.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(specs, gateways...), nil
+	return slices.Concat(specs, nodes, gateways), nil
 }
 
 type heightFunc func(context.Context) (uint64, error)
@@ -173,7 +178,7 @@ func (n *Network) look(ctx context.Context, spec process.Spec, height heightFunc
 	return p
 }
 
-// version asks a Fabric node for the release its binary states.
+// version asks a node or authority for the release its binary states.
 func (n *Network) version(ctx context.Context, name string) (string, error) {
 	ask := func(org topology.Organisation, port int) (string, error) {
 		operations, err := node.NewOperations(n.Layout.Organisation(org).Admin().TLS(), port)
@@ -191,6 +196,9 @@ func (n *Network) version(ctx context.Context, name string) (string, error) {
 		if o.Process == name {
 			return ask(o.Organisation, o.Operations)
 		}
+	}
+	if ca := n.authorityOf(name); ca != nil {
+		return ca.Version(ctx)
 	}
 	return "", nil
 }

@@ -7,12 +7,15 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/hutong-gov/hutong/network/topology"
 )
 
-// pseudonymKeyBytes is the length of a portal's pseudonym key.
-const pseudonymKeyBytes = 32
+// secretBytes is the length of a secret: a portal's pseudonym key, a
+// registrar's password.
+const secretBytes = 32
 
 // nodeOUs tells Fabric to read a member's kind from its certificate.
 const nodeOUs = `NodeOUs:
@@ -96,14 +99,21 @@ func (m *maker) exchange(agency topology.Agency) error {
 	return keep(m.public.ExchangeKey(agency), public, publicFile)
 }
 
-// randomKey makes a file with a random key in hexadecimal.
-func randomKey(file string) error {
-	_, err := kept(file, secretFile, func() ([]byte, error) {
-		key := make([]byte, pseudonymKeyBytes)
-		if _, err := rand.Read(key); err != nil {
+// Secret is the random secret in a file, in hexadecimal, made if it is not
+// there.
+func Secret(file string) (string, error) {
+	text, err := kept(file, secretFile, func() ([]byte, error) {
+		secret := make([]byte, secretBytes)
+		if _, err := rand.Read(secret); err != nil {
 			return nil, err
 		}
-		return []byte(hex.EncodeToString(key) + "\n"), nil
+		return []byte(hex.EncodeToString(secret) + "\n"), nil
 	})
-	return err
+	return strings.TrimSpace(string(text)), err
+}
+
+// ReadSecret is the secret that Secret has made.
+func ReadSecret(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	return strings.TrimSpace(string(text)), err
 }

@@ -91,6 +91,11 @@ func (f OrganisationFolder) Gateway() MemberFolder {
 	return MemberFolder{filepath.Join(f.root, "gateway")}
 }
 
+// Authority is the folder of the organisation's Fabric CA.
+func (f OrganisationFolder) Authority() MemberFolder {
+	return MemberFolder{filepath.Join(f.root, "fabric-ca")}
+}
+
 // IdentityProvider is the folder of the development identity provider, which
 // the first organisation runs.
 func (f OrganisationFolder) IdentityProvider() MemberFolder {

@@ -159,16 +159,19 @@ func attributes(e Enrolment) (pkix.Extension, error) {
 
 // sign makes a certificate in PEM. The serial number is drawn at random.
 func sign(template, parent *x509.Certificate, public crypto.PublicKey, key crypto.Signer) ([]byte, error) {
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, lowS{key})
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, LowS(key))
 	if err != nil {
 		return nil, fmt.Errorf("sign the certificate of %s: %w", template.Subject.CommonName, err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }
 
-// lowS signs with the smaller of the two values of s that verify. Fabric
-// rewrites a certificate with the larger one before it uses it, after which
-// the bytes of the identity would no longer be the bytes of the file.
+// LowS signs with the smaller of the two values of s that verify. Fabric
+// refuses a signature with the larger one; a certificate with such a signature
+// it rewrites before it uses it, after which the bytes of the identity would no
+// longer be the bytes of the file.
+func LowS(key crypto.Signer) crypto.Signer { return lowS{key} }
+
 type lowS struct{ crypto.Signer }
 
 func (l lowS) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {

@@ -12,6 +12,7 @@
 //	  {channel}.block         the channel's first block
 //	organisations/{name}/
 //	  ca/ tlsca/              cert.pem, key.pem (local issuer only)
+//	  fabric-ca/              Fabric CA's configuration, keys and register (its issuer only)
 //	  msp/                    the organisation as others see it
 //	  admin/                  the network administrator: msp/ and tls/ (joins, deploys, reads metrics)
 //	  nodes/{node}/           msp/, tls/ and the node's configuration
@@ -187,7 +188,8 @@ func (m *maker) servers() error {
 	if !HasPortal(m.org) {
 		return nil
 	}
-	return randomKey(m.folder.Gateway().PseudonymKey())
+	_, err := Secret(m.folder.Gateway().PseudonymKey())
+	return err
 }
 
 // HasPortal says whether an organisation runs a portal: only there are people

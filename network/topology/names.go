@@ -35,6 +35,14 @@ func (o Organisation) GatewayProcess() string { return processName(o, "gateway")
 // chaincodes that one binary serves.
 func (o Organisation) ChaincodeProcess(binary string) string { return processName(o, binary) }
 
+// AuthorityURL is where an organisation's Fabric CA answers.
+func (t *Topology) AuthorityURL(org Organisation) string {
+	return "https://" + Address(t.AuthorityPort(org))
+}
+
+// AuthorityProcess is the name of an organisation's Fabric CA process.
+func (o Organisation) AuthorityProcess() string { return processName(o, "ca") }
+
 // IdentityProviderProcess is the name of the development identity provider.
 const IdentityProviderProcess = "devidp"
 

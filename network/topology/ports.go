@@ -17,15 +17,16 @@ package topology
 const (
 	PortsPerOrganisation = 50
 
-	gatewayPort           = 0
-	gatewayOperationsPort = 1
-	authorityPort         = 2
-	identityProviderPort  = 4
-	firstPeerPort         = 5
-	portsPerPeer          = 3
-	firstOrdererPort      = 17
-	portsPerOrderer       = 3
-	firstChaincodePort    = 30
+	gatewayPort             = 0
+	gatewayOperationsPort   = 1
+	authorityPort           = 2
+	authorityOperationsPort = 3
+	identityProviderPort    = 4
+	firstPeerPort           = 5
+	portsPerPeer            = 3
+	firstOrdererPort        = 17
+	portsPerOrderer         = 3
+	firstChaincodePort      = 30
 )
 
 // Limits that the port blocks set, and the range a network must lie in.
@@ -59,9 +60,13 @@ func (t *Topology) GatewayOperationsPort(org Organisation) int {
 	return t.port(org, gatewayOperationsPort)
 }
 
-// AuthorityPort is where an organisation's Fabric CA listens; its operations
-// listener has the next port.
+// AuthorityPort is where an organisation's Fabric CA listens.
 func (t *Topology) AuthorityPort(org Organisation) int { return t.port(org, authorityPort) }
+
+// AuthorityOperationsPort is where it tells its health.
+func (t *Topology) AuthorityOperationsPort(org Organisation) int {
+	return t.port(org, authorityOperationsPort)
+}
 
 // IdentityProviderPort is where the development identity provider listens.
 func (t *Topology) IdentityProviderPort() int { return t.BasePort + identityProviderPort }

@@ -58,6 +58,7 @@ func TestRules(t *testing.T) {
 		{"organisation twice", "name: planning", "name: services", "organisations[1].name"},
 		{"msp of another name", "msp: PlanningMSP", "msp: HousingMSP", "organisations[1].msp"},
 		{"domain", "domain: market.hutong.test", "domain: market", "organisations[2].domain"},
+		{"binary of Fabric CA", "name: collaboration", "name: collaboration\n    binary: ca", "chaincodes[1].binary"},
 		{"no peer", "domain: audit.hutong.test\n    peers: 1", "domain: audit.hutong.test\n    peers: 0", "organisations[3].peers"},
 		{"too many orderers", "domain: services.hutong.test\n    peers: 1\n    orderers: 1",
 			"domain: services.hutong.test\n    peers: 1\n    orderers: 5", "organisations[0].orderers"},
@@ -112,4 +113,13 @@ func TestEveryBrokenRuleIsTold(t *testing.T) {
 	for _, field := range []string{"name", "organisations[1].domain", "chaincodes[2].policy"} {
 		require.ErrorContains(t, err, field)
 	}
+}
+
+// TestDomainForFabricCA: what X.509 limits, Fabric CA enforces.
+func TestDomainForFabricCA(t *testing.T) {
+	top := network.DefaultTopology()
+	top.Organisations[2].Domain = strings.Repeat("m", topology.MaxAuthorityDomainLength) + ".test"
+	require.NoError(t, top.Validate())
+	top.Identities = topology.IdentitiesFabricCA
+	require.ErrorContains(t, top.Validate(), "organisations[2].domain: must have at most 58 characters, has 63")
 }

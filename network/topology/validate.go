@@ -18,13 +18,17 @@ import (
 const (
 	MaxNameLength   = 31
 	MaxDomainLength = 100
-	MaxAgencies     = 200
-	MaxMessages     = 10_000
-	MaxBlockBytes   = 64 << 20
-	MinBatchTimeout = 10 * time.Millisecond
-	MaxBatchTimeout = time.Minute
-	MinTick         = 10 * time.Millisecond
-	MaxTick         = 10 * time.Second
+	// MaxAuthorityDomainLength leaves room for "tlsca." in front of the domain
+	// in a common name, which X.509 limits to 64 characters. Fabric CA refuses
+	// longer ones.
+	MaxAuthorityDomainLength = 58
+	MaxAgencies              = 200
+	MaxMessages              = 10_000
+	MaxBlockBytes            = 64 << 20
+	MinBatchTimeout          = 10 * time.Millisecond
+	MaxBatchTimeout          = time.Minute
+	MinTick                  = 10 * time.Millisecond
+	MaxTick                  = 10 * time.Second
 	// MinElectionTicks leaves room for a few lost heartbeats before a leader
 	// is given up; Raft wants the election to be several heartbeats long.
 	MinElectionTicks = 5
@@ -101,11 +105,15 @@ func (t *Topology) validateOrganisations(c *checker) {
 	c.within("organisations", len(t.Organisations), 1, MaxOrganisations)
 	names, msps, domains := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	orderers, endorsers := 0, 0
+	domainLimit := MaxDomainLength
+	if t.Identities == IdentitiesFabricCA {
+		domainLimit = MaxAuthorityDomainLength
+	}
 	for i, org := range t.Organisations {
 		field := fmt.Sprintf("organisations[%d]", i)
 		c.name(field+".name", org.Name, wordRule, MaxNameLength)
 		c.require(org.MSP == mspID(org.Name), field+".msp", "must be %q for the organisation %s, is %q", mspID(org.Name), org.Name, org.MSP)
-		c.name(field+".domain", org.Domain, domainRule, MaxDomainLength)
+		c.name(field+".domain", org.Domain, domainRule, domainLimit)
 		c.unique(field+".name", org.Name, names)
 		c.unique(field+".msp", org.MSP, msps)
 		c.unique(field+".domain", org.Domain, domains)
@@ -150,7 +158,7 @@ func (t *Topology) validateChaincodes(c *checker) {
 		c.name(field+".name", cc.Name, wordRule, MaxNameLength)
 		c.unique(field+".name", cc.Name, names)
 		c.name(field+".binary", cc.Binary, nameRule, MaxNameLength)
-		c.require(!t.clashes(cc.Binary), field+".binary", "%q is also the name of a node or gateway process", cc.Binary)
+		c.require(!t.clashes(cc.Binary), field+".binary", "%q is also the name of a node, gateway or Fabric CA process", cc.Binary)
 		c.name(field+".version", cc.Version, versionRule, MaxNameLength)
 		t.validatePolicy(c, field+".policy", cc.Policy)
 	}
@@ -158,7 +166,7 @@ func (t *Topology) validateChaincodes(c *checker) {
 
 // clashes says whether a server binary's process name would be that of a node.
 func (t *Topology) clashes(binary string) bool {
-	if binary == "gateway" {
+	if binary == "gateway" || binary == "ca" {
 		return true
 	}
 	for i := range max(MaxPeers, MaxOrderers) {
