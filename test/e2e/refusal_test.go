@@ -87,7 +87,6 @@ type stage struct {
 	consent string // to market.tax, revoked
 	grant   string // of market.tax, live
 	ended   string // of market.tax, ended
-	dataset exchange.Dataset
 	forged  string // a consent signed by another key
 	grantK  string // the idempotency key of a grant
 	grantR  exchange.RequestGrant
