@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hutong-gov/hutong/network"
+	"github.com/hutong-gov/hutong/network/material"
 	"github.com/hutong-gov/hutong/network/process"
 	"github.com/hutong-gov/hutong/network/topology"
 )
@@ -31,18 +32,26 @@ const register = "register"
 // that comes up with them uses nothing else.
 func binaries(t *testing.T) (bin, fabric string) {
 	t.Helper()
-	bin, fabric = t.TempDir(), t.TempDir()
+	bin = t.TempDir()
 	build := exec.Command("go", "build", "-o", bin, "./testdata/register")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
-	n, err := network.Open(network.Options{State: t.TempDir()})
+	return bin, copied(t, network.DefaultTopology(), "peer", "orderer")
+}
+
+// copied is a folder with those of the binaries that are built for a network,
+// and nothing else.
+func copied(t *testing.T, top *topology.Topology, names ...string) string {
+	t.Helper()
+	fabric := t.TempDir()
+	n, err := network.Open(network.Options{Topology: top, State: t.TempDir()})
 	require.NoError(t, err)
 	require.NoError(t, n.Run(t.Context(), network.StageBuild))
-	for _, name := range []string{"peer", "orderer"} {
+	for _, name := range names {
 		require.NoError(t, os.Link(filepath.Join(n.Options.FabricBin, name), filepath.Join(fabric, name)))
 	}
-	return bin, fabric
+	return fabric
 }
 
 // manifest is the default network with the test chaincode instead of ours.
@@ -92,6 +101,11 @@ func connect(t *testing.T, n *network.Network, org, agency, role string) clientO
 	t.Helper()
 	msp, err := n.Identity(org, agency, role)
 	require.NoError(t, err)
+	return connectAs(t, n, org, msp)
+}
+
+func connectAs(t *testing.T, n *network.Network, org string, msp material.MSP) clientOf {
+	t.Helper()
 	text, err := os.ReadFile(msp.Certificate())
 	require.NoError(t, err)
 	certificate, err := identity.CertificateFromPEM(text)

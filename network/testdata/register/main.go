@@ -1,5 +1,6 @@
 // Command register is the smallest chaincode a network test needs: it keeps
-// values under keys. It is served as every chaincode server is.
+// values under keys, and tells whom it takes its caller for. It is served as
+// every chaincode server is.
 package main
 
 import (
@@ -8,6 +9,7 @@ import (
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 
+	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/serve"
 )
 
@@ -15,7 +17,7 @@ type register struct{}
 
 func (register) Init(shim.ChaincodeStubInterface) *peer.Response { return shim.Success(nil) }
 
-// Invoke answers `put KEY VALUE` and `get KEY`.
+// Invoke answers `put KEY VALUE`, `get KEY` and `who`.
 func (register) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
 	function, args := stub.GetFunctionAndParameters()
 	switch {
@@ -30,8 +32,14 @@ func (register) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
 			return shim.Error(err.Error())
 		}
 		return shim.Success(value)
+	case function == "who" && len(args) == 0:
+		caller, err := access.FromStub(stub)
+		if err != nil {
+			return shim.Error(err.Error())
+		}
+		return shim.Success([]byte(caller.MSP + " " + caller.Agency + " " + string(caller.Role)))
 	default:
-		return shim.Error("say put KEY VALUE or get KEY")
+		return shim.Error("say put KEY VALUE, get KEY or who")
 	}
 }
 
