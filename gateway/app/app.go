@@ -63,10 +63,10 @@ type Peers interface {
 
 // Connectors read departments' databases.
 type Connectors interface {
-	Fetch(ctx context.Context, q connector.Query) (map[string]any, error)
+	Fetch(ctx context.Context, q connector.Query) (connector.Record, error)
 }
 
-// Dependencies are what an App is made of. All are required but Clock and MaxWait.
+// Dependencies are what an App is made of. All are required but Pseudonym, Clock and MaxWait.
 type Dependencies struct {
 	MSP        string          // the organisation served
 	Channel    string          // what subjects sign names it
@@ -79,8 +79,9 @@ type Dependencies struct {
 	Vault      Vault
 	Peers      Peers
 	Connectors Connectors
-	Clock      func() time.Time // nil means time.Now
-	MaxWait    time.Duration    // of a read for min_block; 0 means DefaultMaxWait
+	Pseudonym  func(account string) string // of an account at the identity provider; nil where citizens are not served
+	Clock      func() time.Time            // nil means time.Now
+	MaxWait    time.Duration               // of a read for min_block; 0 means DefaultMaxWait
 }
 
 // DefaultMaxWait is how long a read waits for min_block where nothing else is said.

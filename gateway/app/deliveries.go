@@ -119,7 +119,25 @@ func (a *App) fetch(ctx context.Context, use exchange.Use, values map[string]jso
 	if err != nil {
 		return none, err
 	}
-	return commitment.New(found)
+	if err := a.about(found, use.Subject); err != nil {
+		return none, err
+	}
+	return commitment.New(found.Values)
+}
+
+// about judges whether a record is the subject's, where the department can say whose it is: otherwise somebody could write
+// another's number into a form, consent to the use, and have the other's record delivered.
+func (a *App) about(found connector.Record, subject string) error {
+	if !found.Held {
+		return nil
+	}
+	if a.Pseudonym == nil {
+		return fault.New(fault.Internal, "connector.holder", "the connector names its records' holders, but this gateway serves no citizens and cannot compare them; correct the configuration")
+	}
+	if found.Holder == "" || a.Pseudonym(found.Holder) != subject {
+		return fault.New(fault.Refused, "record.other_subject", "the record with these particulars is not the subject's; return the step for correction").On("selector", "of:subject")
+	}
+	return nil
 }
 
 // specs are the dataset's descriptions of the fields named, in the order of the names.

@@ -229,3 +229,29 @@ func TestARecordThatIsNotThereIsSaidSo(t *testing.T) {
 	require.Equal(t, "record.missing", client.Reason(err))
 	require.NotContains(t, err.Error(), "HT99")
 }
+
+// TestNobodyGetsAnothersRecordByWritingAnothersNumber: the citizen signs and consents to everything, and yet.
+func TestNobodyGetsAnothersRecordByWritingAnothersNumber(t *testing.T) {
+	s := newScene(t)
+	neighbour, _, _ := s.World.Behind("citizen2")
+	withoutAccount := s.World.People[len(s.World.People)-1]
+	for name, number := range map[string]string{"another citizen's": neighbour.IDNumber, "of one without an account": withoutAccount.IDNumber} {
+		t.Run(name, func(t *testing.T) {
+			d := s.draft(s.citizen)
+			answers := s.answers(s.citizen)
+			answers["id_number"] = number
+			request, err := s.citizen.Application(d, answers)
+			require.NoError(t, err)
+			applied, err := s.citizen.Apply(s.ctx, d, request)
+			require.NoError(t, err)
+			_, _, err = s.officer("market.tax").Fetch(s.ctx, applied.ID, "tax-identity")
+			require.Equal(t, "record.other_subject", client.Reason(err))
+			require.NotContains(t, err.Error(), number)
+			uses, _, err := story.AccessLog(s.ctx, s.citizen.Client, 0)
+			require.NoError(t, err)
+			require.Equal(t, exchange.Requested, uses[len(uses)-1].Status, "nothing was delivered")
+			_, err = s.citizen.Withdraw(s.ctx, applied.ID)
+			require.NoError(t, err)
+		})
+	}
+}

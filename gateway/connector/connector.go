@@ -12,7 +12,12 @@
 //	  premises_number: {column: premises.prem_no}
 //	  use: {column: premises.use_code, values: {"1": commercial, "2": residential}}
 //	  owner_name: {column: owner.full_name}
+//	holder: owner.account
 //	timeout: 2s
+//
+// holder is for the department that knows who is who: the column with the account, at the identity provider, of whom the
+// record is about. The gateway compares it with the subject of the use, so that nobody gets another's record by writing
+// another's number into a form.
 //
 // Invariants: a source is opened read-only; every value travels as a parameter, every identifier was checked when the file
 // was read; at most one record is answered, and none if the selector fits several; no error carries a value.
@@ -36,6 +41,13 @@ type Query struct {
 	Selector map[string]json.RawMessage
 	Fields   []exchange.FieldSpec // what to answer, with the types of the dataset
 	Selects  []exchange.FieldSpec // the selector's fields, with the types of the dataset
+}
+
+// Record is what was found.
+type Record struct {
+	Values map[string]any
+	Held   bool   // whether the connector says whom the record is about
+	Holder string // the account at the identity provider; empty: nobody's
 }
 
 // Set is all connectors of a gateway. Safe for concurrent use.
@@ -142,35 +154,39 @@ const maxRows = 2
 
 // Fetch answers the fields of the one record that fits the selector. A field that is null in the database is null here.
 // Faults: connector.*, record.missing, record.ambiguous.
-func (s *Set) Fetch(ctx context.Context, q Query) (map[string]any, error) {
+func (s *Set) Fetch(ctx context.Context, q Query) (r Record, err error) {
 	m, err := s.find(q.Dataset)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	statement, err := m.statement(q)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.timeout())
 	defer cancel()
 	found, err := m.source.rows(ctx, statement, maxRows)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return nil, fault.New(fault.Internal, "connector.timeout", "the department's database did not answer in time; ask again")
+		return r, fault.New(fault.Internal, "connector.timeout", "the department's database did not answer in time; ask again")
 	case err != nil:
-		return nil, fault.New(fault.Internal, "connector.failed", "the department's database could not be read; check that it still has the connector's tables and columns")
+		return r, fault.New(fault.Internal, "connector.failed", "the department's database could not be read; check that it still has the connector's tables and columns")
 	case len(found) == 0:
-		return nil, fault.New(fault.Missing, "record.missing", "the department has no record with these particulars; check them").On("selector", "matches_one")
+		return r, fault.New(fault.Missing, "record.missing", "the department has no record with these particulars; check them").On("selector", "matches_one")
 	case len(found) > 1:
-		return nil, fault.New(fault.Refused, "record.ambiguous", "several records fit these particulars; the dataset's selector is not unique").On("selector", "matches_one")
+		return r, fault.New(fault.Refused, "record.ambiguous", "several records fit these particulars; the dataset's selector is not unique").On("selector", "matches_one")
 	}
-	values := make(map[string]any, len(q.Fields))
+	r.Values = make(map[string]any, len(q.Fields))
 	for i, spec := range q.Fields {
 		value, ok := convert(m.Fields[spec.Name].translate(found[0][i]), spec.Type)
 		if !ok {
-			return nil, fault.New(fault.Internal, "connector.type", "the database's value does not have the dataset's type; correct the connector").On("fields."+spec.Name, "type:"+spec.Type)
+			return r, fault.New(fault.Internal, "connector.type", "the database's value does not have the dataset's type; correct the connector").On("fields."+spec.Name, "type:"+spec.Type)
 		}
-		values[spec.Name] = value
+		r.Values[spec.Name] = value
 	}
-	return values, nil
+	if r.Held = m.Holder != ""; r.Held {
+		holder, _ := convert(found[0][len(q.Fields)], "string")
+		r.Holder, _ = holder.(string)
+	}
+	return r, nil
 }

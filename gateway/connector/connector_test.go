@@ -31,13 +31,14 @@ fields:
   let: {column: premises.let}
   since: {column: premises.since}
   owner: {column: owner.name}
+holder: owner.account
 timeout: 1s
 `
 
 const tables = `
-CREATE TABLE owner (owner_no INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE owner (owner_no INTEGER PRIMARY KEY, name TEXT, account TEXT);
 CREATE TABLE premises (prem_no TEXT, use_code INTEGER, area REAL, let TEXT, since TEXT, owner_no INTEGER, private_note TEXT);
-INSERT INTO owner VALUES (7, 'O-Seven');
+INSERT INTO owner VALUES (7, 'O-Seven', 'account-7');
 INSERT INTO premises VALUES
 	('P1', 1, 40.0, 'Y', '20200131', 7, 'do not tell'),
 	('P2', 9, 40.5, 'N', '2021/02/03', NULL, ''),
@@ -82,15 +83,19 @@ func TestFetch(t *testing.T) {
 
 	got, err := set.Fetch(ctx, ask("P1", all...))
 	require.NoError(t, err)
-	require.Equal(t, map[string]any{"premises_number": "P1", "use": "commercial", "area": int64(40), "let": true, "since": "2020-01-31", "owner": "O-Seven"}, got)
+	require.Equal(t, map[string]any{"premises_number": "P1", "use": "commercial", "area": int64(40), "let": true, "since": "2020-01-31", "owner": "O-Seven"}, got.Values)
+	require.True(t, got.Held)
+	require.Equal(t, "account-7", got.Holder)
 
 	got, err = set.Fetch(ctx, ask("P2", text("use"), all[3], all[4], text("owner")))
 	require.NoError(t, err, "only what is asked for is read and converted")
-	require.Equal(t, map[string]any{"use": "9", "let": false, "since": "2021-02-03", "owner": nil}, got)
+	require.Equal(t, map[string]any{"use": "9", "let": false, "since": "2021-02-03", "owner": nil}, got.Values)
+	require.True(t, got.Held)
+	require.Empty(t, got.Holder, "nobody's")
 
 	got, err = set.Fetch(ctx, ask("P4", all...))
 	require.NoError(t, err)
-	require.Equal(t, map[string]any{"premises_number": "P4", "use": nil, "area": nil, "let": nil, "since": nil, "owner": nil}, got)
+	require.Equal(t, map[string]any{"premises_number": "P4", "use": nil, "area": nil, "let": nil, "since": nil, "owner": nil}, got.Values)
 }
 
 func TestFetchRefuses(t *testing.T) {
@@ -128,6 +133,19 @@ func TestFetchRefuses(t *testing.T) {
 			require.NotContains(t, err.Error(), "P1")
 		})
 	}
+}
+
+func TestAConnectorNeedNotSayWhomARecordIsAbout(t *testing.T) {
+	_, dir := department(t)
+	path := filepath.Join(dir, "premises.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(good, "holder: owner.account\n", "", 1)), 0o600))
+	set, err := Open(path)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, set.Close()) }()
+	got, err := set.Fetch(context.Background(), ask("P1", all...))
+	require.NoError(t, err)
+	require.False(t, got.Held)
+	require.Len(t, got.Values, len(all))
 }
 
 func TestADepartmentsDatabaseCannotBeWritten(t *testing.T) {
@@ -200,6 +218,8 @@ func TestAMistakeShowsWhenTheFileIsRead(t *testing.T) {
 		"column without a table": {"premises.let", "let", "fields.let.column"},
 		"join to nothing":        {"equals: premises.owner_no", "equals: later.owner_no", "join[0].equals"},
 		"join on another table":  {"on: owner.owner_no", "on: premises.owner_no", "join[0].on"},
+		"holder elsewhere":       {"holder: owner.account", "holder: person.account", "holder"},
+		"no such holder":         {"holder: owner.account", "holder: owner.login", "login"},
 		"timeout":                {"timeout: 1s", "timeout: 1h", "timeout"},
 		"second document":        {"timeout: 1s", "timeout: 1s\n---\n{}", "more than one"},
 	} {

@@ -31,8 +31,9 @@ type Definition struct {
 	Source   Source            `yaml:"source"`
 	From     string            `yaml:"from"` // table
 	Join     []Join            `yaml:"join,omitempty"`
-	Selector map[string]string `yaml:"selector"` // the dataset's selector field → table.column
-	Fields   map[string]Field  `yaml:"fields"`   // the dataset's field → where it is
+	Selector map[string]string `yaml:"selector"`         // the dataset's selector field → table.column
+	Fields   map[string]Field  `yaml:"fields"`           // the dataset's field → where it is
+	Holder   string            `yaml:"holder,omitempty"` // table.column with the record holder's account at the identity provider
 	Timeout  string            `yaml:"timeout,omitempty"`
 }
 
@@ -148,6 +149,7 @@ func (d Definition) validate() error {
 		require(identifier(name), "fields", "must be named with letters, digits, _")
 		require(columnOf(d.Fields[name].Column, tables...), "fields."+name+".column", "must be table.column of a table in from or join")
 	}
+	require(d.Holder == "" || columnOf(d.Holder, tables...), "holder", "must be table.column of a table in from or join")
 	if d.Timeout != "" {
 		timeout, err := time.ParseDuration(d.Timeout)
 		require(err == nil && timeout > 0 && timeout <= MaxTimeout, "timeout", "must be a duration such as 2s, at most "+MaxTimeout.String())

@@ -43,6 +43,9 @@ func (m *mapped) statement(q Query) (statement, error) {
 	if len(columns) == 0 {
 		return s, fault.Field("fields", "min_items:1", "ask for at least one field")
 	}
+	if m.Holder != "" {
+		columns = append(columns, quoted(m.Holder)) // the last
+	}
 	var where []string
 	for _, spec := range q.Selects {
 		column, ok := m.Selector[spec.Name]
@@ -67,6 +70,9 @@ func (m *mapped) probe() statement {
 	var columns, where []string
 	for _, name := range slices.Sorted(maps.Keys(m.Fields)) {
 		columns = append(columns, quoted(m.Fields[name].Column))
+	}
+	if m.Holder != "" {
+		columns = append(columns, quoted(m.Holder))
 	}
 	s := statement{columnsOut: len(columns)}
 	for _, name := range slices.Sorted(maps.Keys(m.Selector)) {

@@ -20,8 +20,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/chaincode/build"
+	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/config"
 	"github.com/hutong-gov/hutong/gateway/connector"
 	"github.com/hutong-gov/hutong/gateway/credential"
@@ -49,6 +49,7 @@ type Gateway struct {
 	follower   *follow.Follower
 	verifier   *credential.Verifier
 	endorsed   *endorsed
+	pseudonyms *credential.Pseudonyms // nil where citizens are not served
 	rest       *rest.Server
 	close      []func() error // in the order of opening
 }
@@ -118,8 +119,16 @@ func (g *Gateway) openApp(ctx context.Context) (*app.App, error) {
 	for i, id := range c.Identities {
 		identities[i] = ledger.Signer{Agency: id.Agency, Role: id.Role}
 	}
+	var pseudonym func(account string) string
+	if c.PseudonymKey != "" {
+		if g.pseudonyms, err = credential.LoadPseudonyms(c.PseudonymKey); err != nil {
+			return nil, err
+		}
+		pseudonym = func(account string) string { return g.pseudonyms.Of(c.OIDC.Issuer, account) }
+	}
 	return app.New(app.Dependencies{
-		MSP: c.MSP, Channel: c.Channel, PublicURL: c.PublicURL, Identities: identities, Keys: keys,
+		Pseudonym: pseudonym,
+		MSP:       c.MSP, Channel: c.Channel, PublicURL: c.PublicURL, Identities: identities, Keys: keys,
 		Ledger: g.ledger, Chain: g.ledger, Store: g.projection.Store(), Vault: kept, Peers: peers, Connectors: connectors,
 	})
 }
@@ -131,12 +140,7 @@ func (g *Gateway) openREST(application *app.App) error {
 		return fmt.Errorf("oidc.tls_root: %w", err)
 	}
 	g.verifier = credential.NewVerifier(c.OIDC.Issuer, c.OIDC.Audience, roots)
-	who := callers{verify: g.verifier.Verify}
-	if c.PseudonymKey != "" {
-		if who.pseudonyms, err = credential.LoadPseudonyms(c.PseudonymKey); err != nil {
-			return err
-		}
-	}
+	who := callers{verify: g.verifier.Verify, pseudonyms: g.pseudonyms}
 	g.rest, err = rest.New(rest.Config{
 		Routes: rest.Routes(application), Authenticate: who.actor, Checks: g.checks(), MaxBody: c.Limits.MaxBodyBytes,
 		Registry: g.registry, Log: g.log,

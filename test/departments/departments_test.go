@@ -14,6 +14,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/gateway/connector"
 	"github.com/hutong-gov/hutong/gateway/devidp"
+	"github.com/hutong-gov/hutong/network/catalogue"
 )
 
 func TestTheSameSeedMakesTheSameWorld(t *testing.T) {
@@ -86,14 +87,17 @@ func TestTheConnectorsReadTheDatabases(t *testing.T) {
 		Fields: []exchange.FieldSpec{{Name: "name", Type: "string"}, {Name: "birth_date", Type: "date"}, {Name: "address", Type: "string"}, {Name: "sex", Type: "string"}},
 	})
 	require.NoError(t, err)
-	require.Equal(t, map[string]any{"name": p.Zh, "birth_date": p.Born.Format(time.DateOnly), "address": p.Address, "sex": "female"}, got)
+	require.Equal(t, map[string]any{"name": p.Zh, "birth_date": p.Born.Format(time.DateOnly), "address": p.Address, "sex": "female"}, got.Values)
+	require.True(t, got.Held)
+	require.Equal(t, "citizen1", got.Holder)
 
 	got, err = set.Fetch(ctx, connector.Query{
 		Dataset: "planning.housing/premises", Selector: selector(t, "premises_number", b.Number), Selects: []exchange.FieldSpec{{Name: "premises_number", Type: "string"}},
 		Fields: []exchange.FieldSpec{{Name: "permitted_use", Type: "string"}, {Name: "floor_area_m2", Type: "integer"}, {Name: "owner_id_number", Type: "string"}, {Name: "mortgaged", Type: "boolean"}},
 	})
 	require.NoError(t, err)
-	require.Equal(t, map[string]any{"permitted_use": "commercial", "floor_area_m2": int64(b.Area), "owner_id_number": p.IDNumber, "mortgaged": b.Mortgage}, got)
+	require.Equal(t, map[string]any{"permitted_use": "commercial", "floor_area_m2": int64(b.Area), "owner_id_number": p.IDNumber, "mortgaged": b.Mortgage}, got.Values)
+	require.False(t, got.Held, "the housing authority does not know accounts")
 }
 
 func TestWritingAgainChangesNothingAndAnotherWorldReplaces(t *testing.T) {
@@ -117,6 +121,35 @@ func TestWritingAgainChangesNothingAndAnotherWorldReplaces(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, HousingFile), []byte("torn"), 0o600))
 	require.NoError(t, small.Write(ctx, dir), "a file that is no database is replaced")
 	require.True(t, small.isIn(ctx, filepath.Join(dir, HousingFile)))
+}
+
+// TestTheConnectorsServeTheCatalogue holds mapping and directory together, field by field.
+func TestTheConnectorsServeTheCatalogue(t *testing.T) {
+	c, err := catalogue.Default()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	for name := range files {
+		require.NoError(t, Connect(name, dir, dir))
+	}
+	definitions, err := connector.Load(dir)
+	require.NoError(t, err)
+	byID := map[string]connector.Definition{}
+	for _, d := range definitions {
+		byID[d.Dataset] = d
+	}
+	require.Len(t, byID, len(c.Datasets))
+	for _, dataset := range c.Datasets {
+		d, connected := byID[dataset.ID()]
+		require.True(t, connected, dataset.ID())
+		require.Len(t, d.Fields, len(dataset.Fields), dataset.ID())
+		for _, f := range dataset.Fields {
+			require.Contains(t, d.Fields, f.Name, dataset.ID())
+		}
+		require.Len(t, d.Selector, len(dataset.Selector), dataset.ID())
+		for _, name := range dataset.Selector {
+			require.Contains(t, d.Selector, name, dataset.ID())
+		}
+	}
 }
 
 func selector(t *testing.T, name, value string) map[string]json.RawMessage {

@@ -30,7 +30,8 @@ const policeSchema = `
 CREATE TABLE household (household_no INTEGER PRIMARY KEY, address TEXT NOT NULL);
 CREATE TABLE resident (
 	id_no TEXT PRIMARY KEY, name_zh TEXT NOT NULL, name_en TEXT NOT NULL, sex TEXT NOT NULL, birth_date TEXT NOT NULL,
-	household_no INTEGER NOT NULL REFERENCES household, fingerprint_ref TEXT NOT NULL
+	household_no INTEGER NOT NULL REFERENCES household, fingerprint_ref TEXT NOT NULL,
+	account TEXT UNIQUE -- at the identity provider, for those who have one
 );`
 
 // The housing authority's own tables, in its own words.
@@ -45,7 +46,7 @@ CREATE TABLE premises (
 const made = `CREATE TABLE made_of (seed INTEGER, people INTEGER, premises INTEGER, layout INTEGER);`
 
 // layout is counted up when the tables change.
-const layout = 1
+const layout = 2
 
 var useCodes = map[string]int{"commercial": 1, "residential": 2, "industrial": 3}
 
@@ -123,7 +124,7 @@ func (w World) police(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	resident, err := tx.PrepareContext(ctx, `INSERT INTO resident VALUES (?, ?, ?, ?, ?, ?, ?)`)
+	resident, err := tx.PrepareContext(ctx, `INSERT INTO resident VALUES (?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''))`)
 	if err != nil {
 		return err
 	}
@@ -135,7 +136,7 @@ func (w World) police(ctx context.Context, tx *sql.Tx) error {
 		if p.Female {
 			sex = "F"
 		}
-		if _, err := resident.ExecContext(ctx, p.IDNumber, p.Zh, p.En, sex, p.Born.Format("20060102"), i+1, fmt.Sprintf("FP-%07d", i)); err != nil {
+		if _, err := resident.ExecContext(ctx, p.IDNumber, p.Zh, p.En, sex, p.Born.Format("20060102"), i+1, fmt.Sprintf("FP-%07d", i), p.User); err != nil {
 			return err
 		}
 	}

@@ -119,6 +119,9 @@ func (c *City) gateway(t testing.TB, organisation string, agencies map[string][]
 		Keys: seal.Keys{}, Ledger: g.Ledger, Chain: chain{&c.chain}, Store: c.Projection.Store(), Vault: g.Vault,
 		Peers: peers{c}, Connectors: connectors, Clock: c.Ledger.Now, MaxWait: maxWait,
 	}
+	if organisation == "services" {
+		d.Pseudonym = c.Pseudonym
+	}
 	for agency, roles := range agencies {
 		d.Keys[agency], err = ecdh.P256().GenerateKey(rand.Reader)
 		require.NoError(t, err)
