@@ -34,6 +34,13 @@ var migrations embed.FS
 // busyTimeout is how long a statement waits for another process that has the file, such as a backup.
 const busyTimeout = 5 * time.Second
 
+// The writer's memory and journal. Ids are random, so a block touches pages all over the indexes: they are kept in memory
+// rather than read again, and many blocks' changes of a page are copied from the journal to the file together.
+const (
+	writerCacheKiB  = 32 << 10
+	checkpointPages = 8 << 10 // 32 MiB of journal
+)
+
 // fingerprintName is the row of the table meta that tells what the rows were folded with.
 const fingerprintName = "fingerprint"
 
@@ -101,6 +108,7 @@ func connect(file string, connections int, readOnly bool) (*sql.DB, error) {
 	query := url.Values{"_pragma": pragmas}
 	if !readOnly {
 		query.Set("_txlock", "immediate")
+		query["_pragma"] = append(pragmas, fmt.Sprintf("cache_size(-%d)", writerCacheKiB), fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages))
 	}
 	path := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: query.Encode()}).String()
 	db, err := sql.Open("sqlite", path)

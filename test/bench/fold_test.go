@@ -131,7 +131,7 @@ func record(b *testing.B, make func(number int) blocktest.Tx) (stream [][]byte, 
 func issued(number int) blocktest.Tx {
 	const agency, licence = "market.regulation", "bench-licence"
 	id, commitment := rand.Text(), strings.Repeat("0f", 32)
-	stamp := state.Stamp{By: agency, Staff: "officer.regulation", At: blocktest.Start, Tx: strings.Repeat("ab", 32)}
+	stamp := state.Stamp{By: agency, Staff: "officer.regulation", At: blocktest.Start.Add(time.Duration(number) * time.Millisecond), Tx: strings.Repeat("ab", 32)}
 	request := certificate.Issue{Type: licence, Subject: rand.Text(), From: blocktest.Start, Commitment: commitment}
 	head := state.Head{ID: id, Status: certificate.Valid, First: certificate.Valid, Version: 1, Created: stamp, Changed: stamp, Digest: commitment}
 	record := certificate.Certificate{Head: head, Type: request.Type, Issuer: agency, Subject: request.Subject, Commitment: commitment, From: request.From, Accreditation: 1}

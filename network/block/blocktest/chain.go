@@ -61,9 +61,15 @@ type Tx struct {
 // Namespace is a write set.
 type Namespace struct {
 	Name        string
+	Reads       []*kvrwset.KVRead
 	Writes      []*kvrwset.KVWrite
 	Guards      []*kvrwset.KVMetadataWrite
 	Collections []*rwset.CollectionHashedReadWriteSet
+}
+
+// Read is a read of a key as a block's transaction left it.
+func Read(key string, block, transaction uint64) *kvrwset.KVRead {
+	return &kvrwset.KVRead{Key: key, Version: &kvrwset.Version{BlockNum: block, TxNum: transaction}}
 }
 
 // Put is a write of a value.
@@ -194,7 +200,7 @@ func transaction(tx Tx, id string) []byte {
 	results := &rwset.TxReadWriteSet{}
 	for _, n := range tx.Namespaces {
 		results.NsRwset = append(results.NsRwset, &rwset.NsReadWriteSet{
-			Namespace: n.Name, Rwset: marshal(&kvrwset.KVRWSet{Writes: n.Writes, MetadataWrites: n.Guards}), CollectionHashedRwset: n.Collections,
+			Namespace: n.Name, Rwset: marshal(&kvrwset.KVRWSet{Reads: n.Reads, Writes: n.Writes, MetadataWrites: n.Guards}), CollectionHashedRwset: n.Collections,
 		})
 	}
 	action := &peer.ChaincodeAction{Results: marshal(results), Response: &peer.Response{Status: 200, Payload: tx.Response}}
