@@ -21,6 +21,7 @@ func TestStory(t *testing.T) {
 		var out bytes.Buffer
 		report, err := story.Tell(ctx, &out, c, c.options("citizen1"))
 		require.NoError(t, err, out.String())
+		report.Print(&out)
 		t.Log(out.String())
 		require.GreaterOrEqual(t, float64(report.Saved), 0.4*float64(report.Required), "materials saved")
 		require.Zero(t, report.Visits)
@@ -58,7 +59,7 @@ func TestStoryLeavesNoPersonalDataBehind(t *testing.T) {
 	// name is in the gateways' logs and metrics.
 	const route = "/v1/cases"
 	controls := []string{report.Subject, route}
-	scan, err := story.ScanNetwork(ctx, c.network, append(personal, controls...))
+	scan, err := story.ScanNetwork(ctx, c.network, append(personal, controls...), story.EveryFile)
 	require.NoError(t, err)
 	for _, f := range scan.Found {
 		require.GreaterOrEqual(t, f.Text, len(personal), "personal text %d is in %s", f.Text, f.Where)

@@ -3,6 +3,7 @@ package story
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -59,7 +60,31 @@ func Run(ctx context.Context, out io.Writer, n *network.Network, citizens ...str
 	if err != nil {
 		return report, err
 	}
+	if err := privacy(ctx, out, n, world, report.Subject); err != nil {
+		return report, err
+	}
+	report.Print(out)
 	return report, addresses(out, n)
+}
+
+// privacy searches blocks, logs and metrics for what the departments know of people, and shows that the search can find.
+func privacy(ctx context.Context, out io.Writer, n *network.Network, world departments.World, subject string) error {
+	fmt.Fprintf(out, "\n个人数据 Personal data\n")
+	personal := world.Personal()
+	scan, err := ScanNetwork(ctx, n, append(personal, subject), BlocksLogsMetrics)
+	if err != nil {
+		return err
+	}
+	if found := len(scan.Found) - scan.In("", len(personal)); found > 0 {
+		return fmt.Errorf("personal data was found in %d places, the first is %s", found, scan.Found[0].Where)
+	}
+	control := scan.In("block", len(personal))
+	if control == 0 {
+		return errors.New("the search does not find the pseudonym, which is in blocks: it proves nothing")
+	}
+	fmt.Fprintf(out, "  searched %d blocks, %d logs and the metrics of %d processes for %d names, numbers and addresses: found none\n", scan.Blocks, scan.Logs, scan.Metrics, len(personal))
+	fmt.Fprintf(out, "  the same search finds the applicant's pseudonym in %d blocks\n", control)
+	return nil
 }
 
 // addresses says where to look and what to do next.

@@ -33,7 +33,7 @@ type Finding struct {
 	Text  int
 }
 
-// In counts the findings of a text in places of a kind: "block", "log", "metrics", "file".
+// In counts the findings of a text in places of a kind: "block", "log", "metrics", "file"; "" is every kind.
 func (s Scan) In(kind string, text int) (n int) {
 	for _, f := range s.Found {
 		if f.Text == text && len(f.Where) >= len(kind) && f.Where[:len(kind)] == kind {
@@ -46,10 +46,18 @@ func (s Scan) In(kind string, text int) (n int) {
 // maxFile bounds what is read of one file at a time.
 const maxFile = 256 << 20
 
+// Where to search.
+type Where bool
+
+const (
+	BlocksLogsMetrics Where = false
+	EveryFile         Where = true // of the network's state besides: ledgers, projections, vaults, keys
+)
+
 // ScanNetwork searches for texts in every block of the channel, raw, as the auditor's peer has it; in every log file; in
-// the metrics of every gateway, peer and orderer; and in every other file of the network's state, ledgers, projections and
-// vaults among them, except the departments' own databases.
-func ScanNetwork(ctx context.Context, n *network.Network, texts []string) (s Scan, err error) {
+// the metrics of every gateway, peer and orderer; and, if asked to, in every other file of the network's state, except the
+// departments' own databases.
+func ScanNetwork(ctx context.Context, n *network.Network, texts []string, where Where) (s Scan, err error) {
 	finder := search.New(texts)
 	look := func(where string, data []byte) {
 		s.Bytes += int64(len(data))
@@ -67,12 +75,16 @@ func ScanNetwork(ctx context.Context, n *network.Network, texts []string) (s Sca
 	if s.Metrics, err = eachMetrics(ctx, n, look); err != nil {
 		return s, err
 	}
-	return s, s.files(n, look)
+	return s, s.files(n, where, look)
 }
 
-func (s *Scan) files(n *network.Network, look func(where string, data []byte)) error {
+func (s *Scan) files(n *network.Network, where Where, look func(where string, data []byte)) error {
 	logs := filepath.Dir(n.Log("any"))
-	return filepath.WalkDir(n.Options.State, func(path string, entry fs.DirEntry, err error) error {
+	root := logs
+	if where == EveryFile {
+		root = n.Options.State
+	}
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			if os.IsNotExist(err) {
 				return nil // a running node tidies up

@@ -99,7 +99,6 @@ func Tell(ctx context.Context, out io.Writer, city City, options Options) (Repor
 			return t.report, fmt.Errorf("%s: %w", chapter.title, err)
 		}
 	}
-	t.summary()
 	return t.report, nil
 }
 
@@ -124,9 +123,9 @@ func (t *teller) loadCatalogue(ctx context.Context) error {
 	return nil
 }
 
-func (t *teller) summary() {
-	r := t.report
-	fmt.Fprintf(t.out, `
+// Print prints the report.
+func (r Report) Print(out io.Writer) {
+	fmt.Fprintf(out, `
 结果 Result
   materials        required %d · asked of the applicant %d · saved %d (%.0f %%)
   visits           %d

@@ -20,6 +20,7 @@ func TestToldInMemory(t *testing.T) {
 		var out bytes.Buffer
 		report, err := story.Tell(ctx, &out, city, options)
 		require.NoError(t, err, out.String())
+		report.Print(&out)
 		t.Log(out.String())
 		require.GreaterOrEqual(t, float64(report.Saved), 0.4*float64(report.Required))
 		require.Equal(t, "citizen1", report.Citizen)

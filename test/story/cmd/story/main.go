@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/test/story"
@@ -32,6 +33,7 @@ func main() {
 }
 
 func run(ctx context.Context, options network.Options, citizen string) error {
+	options.Reporter = stages{}
 	n, err := network.Open(options)
 	if err != nil {
 		return err
@@ -42,4 +44,17 @@ func run(ctx context.Context, options network.Options, citizen string) error {
 	}
 	_, err = story.Run(ctx, os.Stdout, n, citizens...)
 	return err
+}
+
+// stages tells of the stages that take their time; on a network that is up there is none.
+type stages struct{}
+
+func (stages) Begin(network.Stage) {}
+
+func (stages) Advance(int, int) {}
+
+func (stages) End(stage network.Stage, summary string, took time.Duration, err error) {
+	if err == nil && took > time.Second {
+		fmt.Printf("%-9s %6.1f s  %s\n", stage, took.Seconds(), summary)
+	}
 }
