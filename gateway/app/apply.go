@@ -72,6 +72,12 @@ func (a *App) Apply(ctx context.Context, who Actor, req Apply) (answer Applied, 
 	if err := a.checkConsents(req.Consents, application, key); err != nil {
 		return answer, err
 	}
+	// The ledger judges this too; asked here, the answers of an application that cannot be are not kept.
+	if open, err := a.openCase(ctx, application.Subject, definition.Code); err != nil {
+		return answer, err
+	} else if open != "" && open != application.Case {
+		return answer, collaboration.ErrDuplicate.On("application.definition", "one_open_case")
+	}
 	if err := a.keepForm(ctx, definition, application, req.Form); err != nil {
 		return answer, err
 	}

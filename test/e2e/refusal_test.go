@@ -347,3 +347,35 @@ func (s *stage) height(ctx context.Context, t *testing.T) uint64 {
 	}, 20*time.Second, time.Second)
 	return last
 }
+
+// TestNetworkNobodyGetsAnothersRecord: a citizen writes another's identity number into the form, signs and consents to
+// everything. The department knows whose the record is, and nothing is delivered.
+func TestNetworkNobodyGetsAnothersRecord(t *testing.T) {
+	ctx, c := real(t)
+	p, _, err := story.SignIn(ctx, c, "citizen2", c.keys)
+	require.NoError(t, err)
+	d, err := p.Draft(ctx, story.Service)
+	require.NoError(t, err)
+	if d.Open != "" {
+		_, err := p.Withdraw(ctx, d.Open)
+		require.NoError(t, err)
+	}
+	answers, err := c.options("citizen2").Answers("citizen2")
+	require.NoError(t, err)
+	neighbour, _, found := c.world.Behind("citizen1")
+	require.True(t, found)
+	answers["id_number"] = neighbour.IDNumber
+	request, err := p.Application(d, answers)
+	require.NoError(t, err)
+	applied, err := p.Apply(ctx, d, request)
+	require.NoError(t, err)
+	officer, err := story.NewOfficer(ctx, c, "market.tax")
+	require.NoError(t, err)
+	_, err = officer.Task(ctx, applied.ID, applied.Consents[0].Block) // the officer's gateway has the case
+	require.NoError(t, err)
+	_, _, err = officer.Fetch(ctx, applied.ID, "tax-identity")
+	require.Equal(t, "record.other_subject", client.Reason(err), "%v", err)
+	require.NotContains(t, err.Error(), neighbour.IDNumber)
+	_, err = p.Withdraw(ctx, applied.ID)
+	require.NoError(t, err)
+}
