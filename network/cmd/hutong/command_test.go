@@ -124,3 +124,56 @@ func TestLogs(t *testing.T) {
 	cancel()
 	require.NoError(t, <-ended)
 }
+
+// TestAnnounce: whoever has brought a network up is told where to go.
+func TestAnnounce(t *testing.T) {
+	n, err := network.Open(network.Options{Topology: network.DefaultTopology(), State: "/s"})
+	require.NoError(t, err)
+	out := &buffer{}
+	announce(out, n, time.Second)
+	for _, line := range []string{
+		"hutong is ready after 1.0 s",
+		"services  https://127.0.0.1:17000/docs",
+		"services.hall, services.police",
+		"audit     https://127.0.0.1:17150/docs",
+		"sign in   https://127.0.0.1:17004",
+		"/s/public/*/tlsca.pem",
+		"hutong status · hutong logs · hutong down",
+	} {
+		require.Contains(t, out.String(), line)
+	}
+
+	n.Topology.Gateways, n.Topology.DevIDP = false, false
+	out = &buffer{}
+	announce(out, n, time.Second)
+	require.NotContains(t, out.String(), "https://")
+
+	n.Options.Until = network.StageDeploy
+	out = &buffer{}
+	announce(out, n, time.Second)
+	require.Equal(t, "hutong is up to stage deploy after 1.0 s\n", out.String())
+}
+
+// TestHelpForNewcomers: the commands one needs first stand first, the stages in
+// their order.
+func TestHelpForNewcomers(t *testing.T) {
+	out := &buffer{}
+	require.NoError(t, run(t.Context(), out, "help"))
+	last := -1
+	for _, name := range []string{"up", "status", "logs", "down", "build", "material", "start", "channel", "deploy", "gateways", "ready"} {
+		at := strings.Index(out.String(), "\n  "+name+" ")
+		require.Greater(t, at, last, name)
+		last = at
+	}
+}
+
+func TestNothingThere(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	out := &buffer{}
+	require.NoError(t, run(t.Context(), out, "down", "--state", state))
+	require.Contains(t, out.String(), "there is no network in "+state)
+	for _, args := range [][]string{{"logs"}, {"logs", "services-peer0"}} {
+		require.ErrorContains(t, run(t.Context(), out, append(args, "--state", state)...), "`hutong up` starts them")
+	}
+	require.NoDirExists(t, state)
+}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,7 +28,12 @@ func logsCommand(options *network.Options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "logs [process]",
 		Short: "Show the end of one process's log, or of all",
-		Args:  cobra.MaximumNArgs(1),
+		Long: `Shows the end of a process's log, or of every process's with its name before each
+line. ` + "`hutong status`" + ` lists the names.`,
+		Example: `  hutong logs
+  hutong logs services-peer0 -f
+  hutong logs market-gateway -n 100`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			n, err := network.Open(*options)
 			if err != nil {
@@ -77,14 +81,14 @@ func open(n *network.Network, args []string) ([]*logFile, error) {
 	for i, file := range files {
 		names[i] = strings.TrimSuffix(filepath.Base(file), ".log")
 	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("no process of %s has a log in %s yet: `hutong up` starts them", n.Topology.Name, n.Options.State)
+	}
 	if len(args) > 0 {
 		if !slices.Contains(names, args[0]) {
 			return nil, fmt.Errorf("no process %q has a log: there are %v", args[0], names)
 		}
 		names = args
-	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("no process of %s has a log: %w", n.Topology.Name, fs.ErrNotExist)
 	}
 	var logs []*logFile
 	for _, name := range names {

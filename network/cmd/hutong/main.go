@@ -40,19 +40,48 @@ func main() {
 func command() *cobra.Command {
 	options := &network.Options{}
 	root := &cobra.Command{
-		Use:           "hutong",
-		Short:         "Run a network of government organisations on this machine",
+		Use:   "hutong",
+		Short: "Run a network of government organisations on this machine",
+		Long: `Runs a whole network of government organisations on this machine: orderers,
+peers, chaincodes, gateways and a development identity provider, as plain
+processes on the loopback address. A manifest describes the network; without
+one it is the default network of four organisations, network/topology.yaml.`,
+		Example: `  hutong up              # make the network, or heal what is there
+  hutong status          # every process; exit code 0 if all is well
+  hutong logs -f         # what all processes write
+  hutong down            # stop everything, keep the ledgers
+  hutong down --purge    # stop everything, remove the network
+
+  # a second network beside it, with folder and ports of its own
+  hutong up --state /tmp/second --base-port 20000`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       build.Version(),
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&options.Manifest, "topology", "", "manifest of the network (default: that of --state, else network/topology.yaml)")
-	flags.StringVar(&options.State, "state", "", "folder of the network's state (default: {root}/state/{name})")
-	flags.StringVar(&options.Bin, "bin", "", "folder of the binaries (default: {root}/bin)")
-	flags.StringVar(&options.Root, "root", "", "checkout of the source (default: found from the working folder upwards)")
-	flags.IntVar(&options.BasePort, "base-port", 0, "first port of the network, instead of the manifest's base_port")
-	root.AddCommand(upCommand(options), downCommand(options), statusCommand(options), logsCommand(options))
-	root.AddCommand(stageCommands(options)...)
+	flags.StringVar(&options.Manifest, "topology", "", "`file` with the network's manifest (default: that of the folder given with --state, else network/topology.yaml)")
+	flags.StringVar(&options.State, "state", "", "`folder` with everything of the network: keys, ledgers, logs (default: state/NAME in the checkout)")
+	flags.StringVar(&options.Bin, "bin", "", "`folder` with Hutong's binaries; Fabric's are built into fabric/ in it (default: bin in the checkout)")
+	flags.StringVar(&options.Root, "root", "", "`folder` of the checkout (default: found from the working folder upwards)")
+	flags.IntVar(&options.BasePort, "base-port", 0, "first `port` of the network, instead of the manifest's base_port")
+	// The order of the help is that in which commands are used.
+	cobra.EnableCommandSorting = false
+	root.AddGroup(&cobra.Group{ID: groupNetwork, Title: "The network:"},
+		&cobra.Group{ID: groupStages, Title: "The stages of `up`, in order; each can be run alone:"})
+	add(root, groupNetwork, upCommand(options), statusCommand(options), logsCommand(options), downCommand(options))
+	add(root, groupStages, stageCommands(options)...)
 	return root
+}
+
+// Groups of commands in the help.
+const (
+	groupNetwork = "network"
+	groupStages  = "stages"
+)
+
+func add(root *cobra.Command, group string, commands ...*cobra.Command) {
+	for _, c := range commands {
+		c.GroupID = group
+		root.AddCommand(c)
+	}
 }

@@ -23,8 +23,16 @@ func statusCommand(options *network.Options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "status",
 		Short: "Show every process: pid, ports, version, memory, channel height",
-		Long:  "Shows every process the manifest calls for. The exit code is 0 only if all of them are ready and all heights agree.",
-		Args:  cobra.NoArgs,
+		Long: `Shows every process the manifest calls for, and why one is not ready:
+
+  ready     runs and does its work
+  running   runs, but does not answer as it should
+  dead      was started and has ended without being asked to: ` + "`hutong up`" + ` heals it
+  absent    was not started, or was stopped
+
+The exit code is 0 only if all of them are ready and all heights agree.
+docs/how-to/run-a-network.md describes what --json prints.`,
+		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			n, err := network.Open(*options)
 			if err != nil {
@@ -43,7 +51,7 @@ func statusCommand(options *network.Options) *cobra.Command {
 			return nil
 		},
 	}
-	command.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	command.Flags().BoolVar(&asJSON, "json", false, "print JSON, for programs")
 	return command
 }
 

@@ -1,12 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hutong-gov/hutong/network"
+	"github.com/hutong-gov/hutong/network/topology"
 )
 
 func upCommand(options *network.Options) *cobra.Command {
@@ -15,7 +22,14 @@ func upCommand(options *network.Options) *cobra.Command {
 		Short: "Bring the network up, or heal what is there",
 		Long: `Runs every stage in order. Each looks first and adds only what is missing, so
 after a crash, or a kill of anything, the same command heals the network: what
-died is started again, what runs is left alone, nothing is lost.`,
+died is started again, what runs is left alone, nothing is lost.
+
+The first time, Fabric's binaries are built, which takes a minute or two. With
+FABRIC_BIN=FOLDER in the environment those in that folder are used instead.`,
+		Example: `  hutong up
+  hutong up --until deploy                      # without gateways
+  hutong up --topology my-network.yaml          # another manifest
+  FABRIC_BIN=/opt/fabric/bin hutong up          # other Fabric binaries`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			began := time.Now()
@@ -24,29 +38,45 @@ died is started again, what runs is left alone, nothing is lost.`,
 			if err != nil {
 				return err
 			}
-			announce(command, n, time.Since(began))
+			announce(command.OutOrStdout(), n, time.Since(began))
 			return nil
 		},
 	}
-	command.Flags().StringVar((*string)(&options.Until), "until", "", fmt.Sprintf("last stage to run, one of %v", network.Stages()))
+	command.Flags().StringVar((*string)(&options.Until), "until", "", fmt.Sprintf("last `stage` to run, one of %v", network.Stages()))
 	return command
 }
 
 // announce says what is up and where to go.
-func announce(command *cobra.Command, n *network.Network, took time.Duration) {
-	out := command.OutOrStdout()
+func announce(out io.Writer, n *network.Network, took time.Duration) {
 	if until := n.Options.Until; until != "" && until != network.StageReady {
 		fmt.Fprintf(out, "%s is up to stage %s after %.1f s\n", n.Topology.Name, until, took.Seconds())
 		return
 	}
 	fmt.Fprintf(out, "%s is ready after %.1f s\n", n.Topology.Name, took.Seconds())
+	line := func(what, where, note string) { fmt.Fprintf(out, "  %-9s %-30s %s\n", what, where, note) }
 	if n.Topology.Gateways {
 		for _, org := range n.Topology.Organisations {
 			if len(org.Agencies) > 0 {
-				fmt.Fprintf(out, "  %-10s %s\n", org.Name, n.Topology.GatewayURL(org))
+				line(org.Name, n.Topology.GatewayURL(org)+apiPage, agencies(org))
 			}
 		}
 	}
+	if n.Topology.DevIDP {
+		line("sign in", n.Topology.IdentityProviderURL(), "development identity provider: choose a user, no password")
+	}
+	line("trust", filepath.Join(n.Layout.PublicRoot(), "*", "tlsca.pem"), "roots of the organisations' TLS certificates")
+	line("next", "hutong status · hutong logs · hutong down", "")
+}
+
+// apiPage is where a gateway describes its interface, to be tried out.
+const apiPage = "/docs"
+
+func agencies(org topology.Organisation) string {
+	names := make([]string, len(org.Agencies))
+	for i, a := range org.Agencies {
+		names[i] = org.AgencyID(a)
+	}
+	return strings.Join(names, ", ")
 }
 
 func downCommand(options *network.Options) *cobra.Command {
@@ -54,11 +84,18 @@ func downCommand(options *network.Options) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "down",
 		Short: "Stop every process of the network",
-		Args:  cobra.NoArgs,
+		Long: `Stops every process that was started for the network, and nothing else. Keys
+and ledgers stay, and the next ` + "`hutong up`" + ` goes on with them, unless --purge
+removes the whole state folder.`,
+		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			n, err := network.Open(*options)
 			if err != nil {
 				return err
+			}
+			if _, err := os.Stat(n.Options.State); errors.Is(err, fs.ErrNotExist) {
+				fmt.Fprintf(command.OutOrStdout(), "there is no network in %s, nothing to stop\n", n.Options.State)
+				return nil
 			}
 			began := time.Now()
 			if err := n.Down(command.Context(), purge); err != nil {
@@ -78,13 +115,13 @@ func downCommand(options *network.Options) *cobra.Command {
 
 // stageText describes each stage for the help.
 var stageText = map[network.Stage]string{
-	network.StageBuild:    "Stage 1: make sure of Fabric's binaries, building them once",
-	network.StageMaterial: "Stage 2: make identities, certificates and configurations that are missing",
-	network.StageStart:    "Stage 3: start orderers, peers and chaincode servers that do not run",
-	network.StageChannel:  "Stage 4: create the channel and let every node join",
-	network.StageDeploy:   "Stage 5: install, approve and commit the chaincodes",
-	network.StageGateways: "Stage 6: start the identity provider and the gateways",
-	network.StageReady:    "Stage 7: probe until every organisation can do its work",
+	network.StageBuild:    "1: make sure of Fabric's binaries, building them once",
+	network.StageMaterial: "2: make missing identities, certificates, configurations (and start the Fabric CAs, if any)",
+	network.StageStart:    "3: start orderers, peers and chaincode servers that do not run",
+	network.StageChannel:  "4: create the channel and let every node join",
+	network.StageDeploy:   "5: install, approve and commit the chaincodes",
+	network.StageGateways: "6: start the identity provider and the gateways",
+	network.StageReady:    "7: probe until every organisation can do its work",
 }
 
 func stageCommands(options *network.Options) []*cobra.Command {
