@@ -106,6 +106,7 @@ func New(d Dependencies) (*App, error) {
 	if d.MaxWait == 0 {
 		d.MaxWait = DefaultMaxWait
 	}
+	d.Store = newRecent(d.Store)
 	return &App{d}, nil
 }
 
