@@ -8,28 +8,18 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"runtime/debug"
 
 	"github.com/hutong-gov/hutong/chaincode/build"
 	"github.com/hutong-gov/hutong/gateway/config"
 )
 
-// Memory of a gateway at rest is small; these keep it so. Both give way to the environment's GOMEMLIMIT and GOGC.
-const (
-	memoryLimit = 512 << 20 // bytes; from here on the collector works harder
-	gcPercent   = 75
-)
-
 // Run opens a gateway and serves until ctx ends (nil) or something fails for good. ready, where given, is called with the
 // address once requests are accepted.
 func Run(ctx context.Context, c *config.Config, log *slog.Logger, ready func(net.Addr)) error {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tune(ctx)
 	g, err := Open(ctx, c, log)
 	if err != nil {
 		return err
