@@ -113,6 +113,7 @@ func get[Res any](s *scene, c *client.Client, path string) (Res, error) {
 }
 
 func TestADependencyThatIsMissingIsAnError(t *testing.T) {
+	t.Parallel()
 	_, err := app.New(app.Dependencies{})
 	require.ErrorContains(t, err, "msp")
 	_, err = app.New(app.Dependencies{MSP: "M", Channel: "c"})
@@ -120,6 +121,7 @@ func TestADependencyThatIsMissingIsAnError(t *testing.T) {
 }
 
 func TestACitizenReachesOnlyWhatIsTheirs(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	caseID := s.apply(s.citizen)
 	other := s.person("citizen2").Client
@@ -162,6 +164,7 @@ func TestACitizenReachesOnlyWhatIsTheirs(t *testing.T) {
 }
 
 func TestAnOfficerReachesOnlyWhatIsTheAgencys(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	caseID := s.apply(s.citizen)
 	tax, housing := s.officer("market.tax"), s.officer("planning.housing")
@@ -212,6 +215,7 @@ func TestAnOfficerReachesOnlyWhatIsTheAgencys(t *testing.T) {
 }
 
 func TestAGatewayActsOnlyForItsOwnOrganisation(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	caseID := s.apply(s.citizen)
 	for name, act := range map[string]func() error{
@@ -245,6 +249,7 @@ func TestAGatewayActsOnlyForItsOwnOrganisation(t *testing.T) {
 }
 
 func TestActorsWithoutWhomTheyAreForReachNothing(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	a := s.Gateways["services"].App
 	for _, who := range []app.Actor{{}, {Role: app.Public}, {Role: app.Citizen}, {Role: app.Officer}, {Role: app.AgencyAdmin}, {Role: app.Auditor}, {Role: app.Portal}, {Role: "root", Agency: "x.y", Subject: "z"}} {

@@ -22,6 +22,7 @@ import (
 )
 
 func TestADraftWritesNothingAndSaysEverything(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	height := s.Ledger.Height()
 	key := client.Key("my-own-key")
@@ -53,6 +54,7 @@ func TestADraftWritesNothingAndSaysEverything(t *testing.T) {
 }
 
 func TestAnApplicationIsJudgedWholeBeforeAnythingIsWritten(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	d := s.draft(s.citizen)
 	stranger, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -154,6 +156,7 @@ func encoded(t *testing.T, v any) []byte {
 }
 
 func TestACitizenWithoutAKeyIsToldToRegisterOne(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	d := s.draft(s.citizen)
 	request, err := s.citizen.Application(d, s.answers(s.citizen))
@@ -177,6 +180,7 @@ func mustRoot(t *testing.T, d commitment.Document) string {
 
 // TestAnApplicationGoesOnWhereItStopped loses the answer of each write in turn; the citizen sends the same again.
 func TestAnApplicationGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
 	for _, lost := range []string{collaboration.CaseApply, "batch:Submit"} {
 		t.Run(lost, func(t *testing.T) {
 			s := newScene(t)
@@ -221,6 +225,7 @@ func loseOnce(function string) func(string) error {
 }
 
 func TestReturnAndResubmission(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	caseID := s.apply(s.citizen)
 	tax := s.officer("market.tax")
@@ -263,6 +268,7 @@ func TestReturnAndResubmission(t *testing.T) {
 }
 
 func TestWithdrawalFreesTheWayForAnother(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	first := s.apply(s.citizen)
 	require.Equal(t, first, s.draft(s.citizen).Open)
@@ -274,6 +280,7 @@ func TestWithdrawalFreesTheWayForAnother(t *testing.T) {
 }
 
 func TestKeysAreRegisteredOnceForGood(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	elsewhere := *s
 	elsewhere.keys = t.TempDir()

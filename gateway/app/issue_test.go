@@ -16,6 +16,7 @@ import (
 
 // An issuer that keeps its documents itself issues by commitment; the gateway then keeps nothing.
 func TestIssueByCommitment(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	city := apptest.New(t)
 	c, err := catalogue.Default()

@@ -33,6 +33,7 @@ func licence(change func(map[string]any)) *app.Content {
 func unchanged(map[string]any) {}
 
 func TestConcludingIssuesWhatWasSaidAndNothingElse(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	caseID := s.apply(s.citizen)
 	officer := s.officer("market.regulation")
@@ -82,6 +83,7 @@ func TestConcludingIssuesWhatWasSaidAndNothingElse(t *testing.T) {
 }
 
 func TestVerificationAnswersThreeQuestions(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	officer := s.officer("market.regulation")
 	issued, err := do[app.Issued](s, officer.Client, http.MethodPost, "/v1/certificates", map[string]any{
@@ -129,6 +131,7 @@ func TestVerificationAnswersThreeQuestions(t *testing.T) {
 }
 
 func TestAnAgencysRecordIsWrittenOnlyWhenItChanges(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	admin, err := s.Admin(s.ctx, "market.tax")
 	require.NoError(t, err)
@@ -151,6 +154,7 @@ func TestAnAgencysRecordIsWrittenOnlyWhenItChanges(t *testing.T) {
 }
 
 func TestGrantsAreAskedForGivenAndTakenBack(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	tax, err := s.Admin(s.ctx, "market.tax")
 	require.NoError(t, err)
@@ -192,6 +196,7 @@ func TestGrantsAreAskedForGivenAndTakenBack(t *testing.T) {
 }
 
 func TestDatasetsServicesAndTypes(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	anybody := s.as("audit", "")
 	service, err := get[app.ServiceView](s, anybody, "/v1/services/business.start")
@@ -249,6 +254,7 @@ func TestDatasetsServicesAndTypes(t *testing.T) {
 }
 
 func TestReadsWaitForABlockOrSayThatTheyCannot(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	tip := s.Ledger.Height() - 1
 	page, err := get[app.Page[any]](s, s.citizen.Client, fmt.Sprintf("/v1/cases?min_block=%d", tip))
@@ -259,6 +265,7 @@ func TestReadsWaitForABlockOrSayThatTheyCannot(t *testing.T) {
 }
 
 func TestTheOutcomeOfATransactionCanBeAsked(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	auditor := s.as("audit", "auditor")
 	blocks, err := get[app.Page[app.BlockSummary]](s, auditor, "/v1/audit/blocks?page_size=1")
@@ -276,6 +283,7 @@ func TestTheOutcomeOfATransactionCanBeAsked(t *testing.T) {
 }
 
 func TestTheAuditorSeesBlocksRecordsAndTheChain(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	caseID := s.apply(s.citizen)
 	_, err := s.citizen.Withdraw(s.ctx, caseID)

@@ -19,6 +19,7 @@ import (
 )
 
 func TestAFetchGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ organisation, lost string }{
 		{"market", exchange.UseRequest}, {"services", exchange.UseDeliver}, {"market", exchange.UseAcknowledge},
 	} {
@@ -51,6 +52,7 @@ func TestAFetchGoesOnWhereItStopped(t *testing.T) {
 }
 
 func TestAnUnreachableProviderLeavesAUseToGoOnWith(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	caseID := s.apply(s.citizen)
 	officer := s.officer("market.regulation")
@@ -68,6 +70,7 @@ func TestAnUnreachableProviderLeavesAUseToGoOnWith(t *testing.T) {
 }
 
 func TestUsesThatAreRefused(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	caseID := s.apply(s.citizen)
 	officer := s.officer("market.regulation")
@@ -103,6 +106,7 @@ func TestUsesThatAreRefused(t *testing.T) {
 }
 
 func TestRevokedConsentStopsTheNextUse(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	caseID := s.apply(s.citizen)
 	tax := s.officer("market.tax")
@@ -158,6 +162,7 @@ func requested(t *testing.T, s *scene) (use string, selector app.Delivery) {
 }
 
 func TestADeliveryIsAuthorisedByTheLedger(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	use, _ := requested(t, s)
 	anybody := s.as("services", "")
@@ -190,6 +195,7 @@ func TestADeliveryIsAuthorisedByTheLedger(t *testing.T) {
 }
 
 func TestWhatIsDeliveredOpensOnlyForTheConsumer(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	caseID := s.apply(s.citizen)
 	used, values, err := s.officer("market.tax").Fetch(s.ctx, caseID, "tax-identity")
@@ -217,6 +223,7 @@ func TestWhatIsDeliveredOpensOnlyForTheConsumer(t *testing.T) {
 }
 
 func TestARecordThatIsNotThereIsSaidSo(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	d := s.draft(s.citizen)
 	answers := s.answers(s.citizen)
@@ -232,6 +239,7 @@ func TestARecordThatIsNotThereIsSaidSo(t *testing.T) {
 
 // TestNobodyGetsAnothersRecordByWritingAnothersNumber: the citizen signs and consents to everything, and yet.
 func TestNobodyGetsAnothersRecordByWritingAnothersNumber(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	neighbour, _, _ := s.World.Behind("citizen2")
 	withoutAccount := s.World.People[len(s.World.People)-1]

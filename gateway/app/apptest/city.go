@@ -3,7 +3,7 @@
 // departments' databases. No Fabric runs, so a whole case takes milliseconds.
 //
 // What is real: contracts, application, routes, projection, store, vaults, seals, connectors. What is not: endorsement,
-// ordering, TLS between gateways, and the identity provider: a token is the name of a development user.
+// ordering, TLS, and the identity provider: a token is the name of a development user.
 package apptest
 
 import (
@@ -68,8 +68,9 @@ type City struct {
 	Gateways   map[string]*Gateway // by organisation
 	Projection *projection.Projection
 
-	chain blocktest.Chain
-	mu    sync.Mutex // one block at a time goes to the projection
+	databases string // the departments'
+	chain     blocktest.Chain
+	mu        sync.Mutex // one block at a time goes to the projection
 }
 
 // Gateway is one organisation's.
@@ -78,6 +79,8 @@ type Gateway struct {
 	Vault  *vault.Vault
 	Server *httptest.Server
 	Ledger *Ledger
+
+	anybody *client.Client
 }
 
 // New builds a city. It goes with the test.
@@ -94,6 +97,8 @@ func New(t testing.TB) *City {
 	c.Projection, err = projection.Open(ctx, filepath.Join(t.TempDir(), "projection.db"), 4, projection.Contracts())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Projection.Close()) })
+	c.databases = t.TempDir()
+	require.NoError(t, c.World.Write(ctx, c.databases))
 	c.chain.Add(blocktest.Tx{Config: true})
 	require.NoError(t, c.follow(ctx))
 	for _, organisation := range organisations {
@@ -137,8 +142,10 @@ func (c *City) gateway(t testing.TB, organisation string, agencies map[string][]
 	})
 	require.NoError(t, err)
 	g.Server.Config.Handler = server.Handler()
-	g.Server.StartTLS()
+	g.Server.Start()
 	t.Cleanup(g.Server.Close)
+	g.anybody, err = client.New(g.Server.URL, nil, nil)
+	require.NoError(t, err)
 	return g
 }
 
@@ -148,9 +155,8 @@ func (c *City) connect(t testing.TB, organisation, dir string) string {
 	if !has {
 		return ""
 	}
-	databases, folder := filepath.Join(dir, "departments"), filepath.Join(dir, "connectors")
-	require.NoError(t, c.World.Write(context.Background(), databases))
-	require.NoError(t, departments.Connect(name, folder, databases))
+	folder := filepath.Join(dir, "connectors")
+	require.NoError(t, departments.Connect(name, folder, c.databases))
 	return folder
 }
 
@@ -180,8 +186,7 @@ func (c *City) SignIn(_ context.Context, organisation, user string) (*client.Cli
 	if !found {
 		return nil, fmt.Errorf("there is no organisation %s", organisation)
 	}
-	roots := g.Server.Client().Transport
-	return client.New(g.Server.URL, rootsOf(roots), client.Token(user))
+	return g.anybody.As(client.Token(user)), nil
 }
 
 // Admin gives a client signed in as an agency's administrator: a catalogue.Door.

@@ -2,10 +2,8 @@ package apptest
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"net/http"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
@@ -169,9 +167,4 @@ func (p peers) Sealed(ctx context.Context, msp, commitment, agency string) (seal
 func (p peers) Deliver(ctx context.Context, msp, use string, selector app.Delivery) (seal.Envelope, error) {
 	to := p.city.Gateways[access.Organisation(msp)]
 	return to.App.Deliver(ctx, app.Actor{Role: app.Public}, app.Deliver{ID: use, Delivery: selector})
-}
-
-// rootsOf are the certificates a test server's own client trusts.
-func rootsOf(transport http.RoundTripper) *x509.CertPool {
-	return transport.(*http.Transport).TLSClientConfig.RootCAs
 }
