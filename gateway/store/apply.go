@@ -5,33 +5,48 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
 	"github.com/hutong-gov/hutong/network/block"
 )
 
-// The statements of Apply, by name.
+// The tables that Apply fills row by row.
+var (
+	transactions = table{into: "transactions", columns: "block, position, id, kind, code, at, msp, agency, role, chaincode, function, commands, endorsers, writes, malformed"}
+	records      = table{
+		into:    "records",
+		columns: "contract, noun, id, status, version, subject, agency, peer, case_id, kind, body, block, position, tx_id, at, created_at, changed_at",
+		conflict: `ON CONFLICT (noun, id, contract) DO UPDATE SET status = excluded.status, version = excluded.version, subject = excluded.subject,
+			agency = excluded.agency, peer = excluded.peer, case_id = excluded.case_id, kind = excluded.kind, body = excluded.body,
+			block = excluded.block, position = excluded.position, tx_id = excluded.tx_id, at = excluded.at,
+			created_at = excluded.created_at, changed_at = excluded.changed_at`,
+	}
+	changes = table{into: "changes", columns: "block, position, n, tx_id, at, contract, type, id, subject, agency, case_id"}
+)
+
+// The other statements of Apply, by name. A record that changes leaves its last state in revisions by a trigger; one that
+// is deleted, by a statement, and the deletion is a revision as well.
 var statements = map[string]string{
 	"block": `INSERT INTO blocks (number, hash, previous, data_hash, transactions, valid, at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-	"transaction": `INSERT INTO transactions (block, position, id, kind, code, at, msp, agency, role, chaincode, function, commands, endorsers, writes, malformed)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-	"record": `INSERT INTO records (contract, noun, id, status, version, subject, agency, peer, case_id, kind, body, block, tx_id, created_at, changed_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (noun, id, contract) DO UPDATE SET status = excluded.status, version = excluded.version, subject = excluded.subject,
-			agency = excluded.agency, peer = excluded.peer, case_id = excluded.case_id, kind = excluded.kind, body = excluded.body,
-			block = excluded.block, tx_id = excluded.tx_id, created_at = excluded.created_at, changed_at = excluded.changed_at`,
+	"supersede": `INSERT INTO revisions (noun, id, block, position, contract, tx_id, at, version, status, deleted, body)
+		SELECT noun, id, block, position, contract, tx_id, at, version, status, 0, body FROM records WHERE noun = ? AND id = ? AND contract = ?`,
 	"delete": `DELETE FROM records WHERE noun = ? AND id = ? AND contract = ?`,
-	"revision": `INSERT INTO revisions (noun, id, block, position, contract, tx_id, at, version, status, deleted, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-	"change": `INSERT INTO changes (block, position, n, tx_id, at, contract, type, id, subject, agency, case_id)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	"deletion": `INSERT INTO revisions (noun, id, block, position, contract, tx_id, at, version, status, deleted, body)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, '')`,
 	"checkpoint": `INSERT INTO checkpoint (one, number, hash) VALUES (1, ?, ?)
 		ON CONFLICT (one) DO UPDATE SET number = excluded.number, hash = excluded.hash`,
 }
 
 func (s *Store) prepare(ctx context.Context) error {
-	for name, text := range statements {
+	texts := maps.Clone(statements)
+	for _, t := range []table{transactions, records, changes} {
+		for _, n := range portions {
+			texts[t.statement(n)] = t.text(n)
+		}
+	}
+	for name, text := range texts {
 		prepared, err := s.write.PrepareContext(ctx, text)
 		if err != nil {
 			return fmt.Errorf("statement %s: %w", name, err)
@@ -62,9 +77,13 @@ func (s *Store) Apply(ctx context.Context, all []Rows) error {
 		at, started = block.Ref{Number: rows.Block.Number, Hash: hash}, true
 	}
 	err = s.atomically(ctx, func(tx *sql.Tx) error {
-		w := writer{ctx: ctx, tx: tx, put: s.put, bound: map[string]*sql.Stmt{}}
+		w := writer{ctx: ctx, tx: tx, put: s.put, bound: map[string]*sql.Stmt{},
+			transactions: pending{table: transactions}, records: pending{table: records}, changes: pending{table: changes}}
 		for _, rows := range all {
 			w.rows(rows)
+		}
+		for _, p := range []*pending{&w.transactions, &w.records, &w.changes} {
+			w.insert(p)
 		}
 		w.run("checkpoint", at.Number, hex.EncodeToString(at.Hash))
 		return w.err
@@ -76,13 +95,16 @@ func (s *Store) Apply(ctx context.Context, all []Rows) error {
 	return nil
 }
 
-// writer runs prepared statements in one SQL transaction and keeps the first error.
+// writer runs prepared statements in one SQL transaction and keeps the first error. Rows are collected and inserted many
+// at a time.
 type writer struct {
 	ctx   context.Context
 	tx    *sql.Tx
 	put   map[string]*sql.Stmt
 	bound map[string]*sql.Stmt
 	err   error
+
+	transactions, records, changes pending
 }
 
 func (w *writer) run(name string, values ...any) {
@@ -103,20 +125,22 @@ func (w *writer) rows(r Rows) {
 	b := r.Block
 	w.run("block", b.Number, b.Hash, b.Previous, b.DataHash, b.Transactions, b.Valid, millis(b.At))
 	for _, t := range r.Transactions {
-		w.run("transaction", t.Block, t.Position, t.ID, t.Kind, t.Code, millis(t.At), t.MSP, t.Agency, t.Role, t.Chaincode, t.Function,
+		w.transactions.add(t.Block, t.Position, t.ID, t.Kind, t.Code, millis(t.At), t.MSP, t.Agency, t.Role, t.Chaincode, t.Function,
 			t.Commands, strings.Join(t.Endorsers, ","), t.Writes, t.Malformed)
 	}
 	for _, x := range r.Writes {
 		if x.Deleted {
+			w.insert(&w.records) // what was written before it
+			w.run("supersede", x.Noun, x.ID, x.Contract)
 			w.run("delete", x.Noun, x.ID, x.Contract)
-		} else {
-			w.run("record", x.Contract, x.Noun, x.ID, x.Status, x.Version, null(x.Index.Subject), null(x.Index.Agency), null(x.Index.Peer),
-				null(x.Index.Case), null(x.Index.Kind), string(x.Body), x.Block, x.Tx, millis(x.Created), millis(x.Changed))
+			w.run("deletion", x.Noun, x.ID, x.Block, x.Position, x.Contract, x.Tx, millis(x.At), x.Version, x.Status)
+			continue
 		}
-		w.run("revision", x.Noun, x.ID, x.Block, x.Position, x.Contract, x.Tx, millis(x.At), x.Version, x.Status, x.Deleted, string(x.Body))
+		w.records.add(x.Contract, x.Noun, x.ID, x.Status, x.Version, null(x.Index.Subject), null(x.Index.Agency), null(x.Index.Peer),
+			null(x.Index.Case), null(x.Index.Kind), string(x.Body), x.Block, x.Position, x.Tx, millis(x.At), millis(x.Created), millis(x.Changed))
 	}
 	for _, c := range r.Changes {
-		w.run("change", c.Block, c.Position, c.N, c.Tx, millis(c.At), c.Contract, c.Type, c.ID, null(c.Subject), null(c.Agency), null(c.Case))
+		w.changes.add(c.Block, c.Position, c.N, c.Tx, millis(c.At), c.Contract, c.Type, c.ID, null(c.Subject), null(c.Agency), null(c.Case))
 	}
 }
 

@@ -15,6 +15,20 @@ func (s *Store) Explain(ctx context.Context, q Query) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return s.explain(ctx, text, values...)
+}
+
+// ExplainTransaction shows how the database would find a transaction.
+func (s *Store) ExplainTransaction(ctx context.Context, id string) (string, error) {
+	return s.explain(ctx, transactionByID, id)
+}
+
+// ExplainHistory shows how the database would find the states of a record.
+func (s *Store) ExplainHistory(ctx context.Context, noun, id string) (string, error) {
+	return s.explain(ctx, "SELECT "+revisionColumns+" FROM "+states+" WHERE noun = ? AND id = ? ORDER BY block, position, contract", noun, id)
+}
+
+func (s *Store) explain(ctx context.Context, text string, values ...any) (string, error) {
 	rows, err := s.read.QueryContext(ctx, "EXPLAIN QUERY PLAN "+text, values...)
 	if err != nil {
 		return "", err

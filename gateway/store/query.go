@@ -99,12 +99,18 @@ func list[T any](ctx context.Context, db *sql.DB, sel selection, size int, after
 	return items, next, err
 }
 
+const revisionColumns = `contract, version, status, deleted, body, block, position, tx_id, at`
+
+// states are the past states of records, deletions among them, and the present ones.
+const states = `(SELECT noun, id, ` + revisionColumns + ` FROM revisions UNION ALL
+	SELECT noun, id, contract, version, status, 0, body, block, position, tx_id, at FROM records)`
+
 // History lists the states of a record, oldest first. Faults as Find.
 func (s *Store) History(ctx context.Context, noun, id string, size int, after string) (items []Revision, next string, err error) {
 	sel := selection{order: []string{"block", "position", "contract"}}
 	sel.is("noun", noun)
 	sel.is("id", id)
-	return list(ctx, s.read, sel, size, after, `contract, version, status, deleted, body, block, position, tx_id, at`, "revisions",
+	return list(ctx, s.read, sel, size, after, revisionColumns, states,
 		func(r row) (x Revision, err error) {
 			var body string
 			var at int64
@@ -152,11 +158,14 @@ func scanTransaction(r row) (t Transaction, err error) {
 	return t, err
 }
 
+// transactionByID uses the index, which has the beginning of an id only.
+const transactionByID = `SELECT ` + transactionColumns + ` FROM transactions
+	WHERE substr(id, 1, 12) = substr(?1, 1, 12) AND id = ?1 ORDER BY block, position LIMIT 1`
+
 // Transaction finds a transaction by its id. Where an id was used again, the first one counts: Fabric lets only that one
 // be valid.
 func (s *Store) Transaction(ctx context.Context, id string) (Transaction, bool, error) {
-	return found(scanTransaction(s.read.QueryRowContext(ctx,
-		`SELECT `+transactionColumns+` FROM transactions WHERE id = ? ORDER BY block, position LIMIT 1`, id)))
+	return found(scanTransaction(s.read.QueryRowContext(ctx, transactionByID, id)))
 }
 
 // TransactionsOf lists a block's transactions in order.

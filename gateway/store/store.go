@@ -108,7 +108,7 @@ func connect(file string, connections int, readOnly bool) (*sql.DB, error) {
 	query := url.Values{"_pragma": pragmas}
 	if !readOnly {
 		query.Set("_txlock", "immediate")
-		query["_pragma"] = append(pragmas, fmt.Sprintf("cache_size(-%d)", writerCacheKiB), fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages))
+		query["_pragma"] = append(pragmas, "temp_store(MEMORY)", fmt.Sprintf("cache_size(-%d)", writerCacheKiB), fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages))
 	}
 	path := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: query.Encode()}).String()
 	db, err := sql.Open("sqlite", path)

@@ -309,4 +309,51 @@ func TestIndexesAreUsed(t *testing.T) {
 		require.Contains(t, plan, "USING INDEX "+name)
 		require.NotContains(t, plan, "TEMP B-TREE", "sorted by the index")
 	}
+	plan, err := s.ExplainTransaction(ctx, "tx1")
+	require.NoError(t, err)
+	require.Contains(t, plan, "USING INDEX transactions_by_id")
+	plan, err = s.ExplainHistory(ctx, "use", "u1")
+	require.NoError(t, err)
+	require.NotContains(t, plan, "SCAN revisions")
+	require.NotContains(t, plan, "SCAN records")
+	require.Contains(t, plan, "USING INDEX sqlite_autoindex_records_1 (noun=? AND id=?)")
+}
+
+// TestManyRowsTogether writes more rows than one statement takes, some of them to the same records, in one application.
+func TestManyRowsTogether(t *testing.T) {
+	s := fresh(t)
+	const many = 150
+	var first, second []store.Write
+	for i := range many {
+		made := record("use", fmt.Sprintf("u%03d", i), i, state.Index{Subject: "s"})
+		changed := made
+		changed.Status, changed.Version = "closed", 2
+		first, second = append(first, made), append(second, changed)
+	}
+	gone := store.Write{Record: store.Record{Contract: "exchange", Noun: "use", ID: "u007"}, Deleted: true, Position: 1}
+	again := record("use", "u007", many, state.Index{})
+	apply(t, s, block(0, first...), block(1, append(second, gone)...), block(2, again), block(3))
+	for i := range many {
+		id := fmt.Sprintf("u%03d", i)
+		past, _, err := s.History(ctx, "use", id, 10, "")
+		require.NoError(t, err)
+		got, ok, err := s.Get(ctx, "use", id)
+		require.NoError(t, err)
+		require.True(t, ok)
+		if i == 7 {
+			require.Len(t, past, 4, "made, changed, deleted, made again")
+			require.Equal(t, "open", got.Status)
+			continue
+		}
+		require.Len(t, past, 2)
+		require.Equal(t, []string{"open", "closed"}, []string{past[0].Status, past[1].Status})
+		require.Equal(t, []uint64{0, 1}, []uint64{past[0].Block, past[1].Block})
+		require.Equal(t, []time.Time{at(0), at(1)}, []time.Time{past[0].At, past[1].At})
+		require.Equal(t, "closed", got.Status)
+		require.Equal(t, at(i), got.Created)
+	}
+	items, next, err := s.Find(ctx, store.Query{Noun: "use", Subject: "s", PageSize: 200})
+	require.NoError(t, err)
+	require.Empty(t, next)
+	require.Len(t, items, many-1)
 }
