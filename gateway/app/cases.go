@@ -77,7 +77,8 @@ type CaseView struct {
 	AsOf      uint64               `json:"as_of_block" doc:"The read includes this block and everything before it."`
 }
 
-// Case shows a case to its applicant, to the agencies that have a part in it, and to auditors.
+// Case shows a case to its applicant, to the portal it was opened at, to the agencies that have a part in it, and to
+// auditors.
 func (a *App) Case(ctx context.Context, who Actor, req CaseByID) (view CaseView, err error) {
 	if view.AsOf, err = a.wait(ctx, req.After); err != nil {
 		return view, err
@@ -107,6 +108,8 @@ func (a *App) visibleCase(ctx context.Context, who Actor, id string) (c collabor
 	switch who.Role {
 	case Citizen:
 		return c, who.self(c.Subject, "case")
+	case Portal:
+		return c, who.own(c.Created.By)
 	case Officer:
 		if !slices.Contains(c.Agencies, who.Agency) {
 			return c, fault.New(fault.Denied, "access.other_agency", "the agency has no part in the case").On("token.agency", "one_of:case.agencies")
