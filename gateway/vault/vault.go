@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver named "sqlite"
@@ -60,8 +61,23 @@ type Entry struct {
 	Created  time.Time // set by Put where it is zero
 }
 
-// Vault is open until closed. Safe for concurrent use.
-type Vault struct{ db *sql.DB }
+// insert leaves what is there as it is.
+const insert = `INSERT INTO sealed (commitment, recipient, kind, case_id, sealed, created) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+
+// readers is how many read at once.
+const readers = 4
+
+// Vault is open until closed. Safe for concurrent use; one process at a time.
+type Vault struct {
+	write  *sql.DB // one connection: SQLite has one writer
+	read   *sql.DB
+	insert *sql.Stmt
+
+	mu      sync.RWMutex // held for reading while a Put hands over, so that Close does not close the queue under it
+	closed  bool
+	queue   chan put
+	stopped chan struct{}
+}
 
 // Open opens the vault in a folder, making both where they are absent.
 func Open(ctx context.Context, dir string) (*Vault, error) {
@@ -76,14 +92,30 @@ func Open(ctx context.Context, dir string) (*Vault, error) {
 	if err := file.Close(); err != nil {
 		return nil, fmt.Errorf("vault: %w", err)
 	}
-	db, err := sql.Open("sqlite", source(path))
-	if err != nil {
-		return nil, fmt.Errorf("vault: %w", err)
+	v := &Vault{queue: make(chan put, maxGathered), stopped: make(chan struct{})}
+	if err := v.open(ctx, path); err != nil {
+		return nil, errors.Join(fmt.Errorf("vault %s: %w", path, err), v.release())
 	}
-	if _, err := db.ExecContext(ctx, schema); err != nil {
-		return nil, errors.Join(fmt.Errorf("vault %s: %w", path, err), db.Close())
+	go v.writer()
+	return v, nil
+}
+
+func (v *Vault) open(ctx context.Context, path string) (err error) {
+	if v.write, err = sql.Open("sqlite", source(path)); err != nil {
+		return err
 	}
-	return &Vault{db}, nil
+	v.write.SetMaxOpenConns(1)
+	if _, err = v.write.ExecContext(ctx, schema); err != nil {
+		return err
+	}
+	if v.insert, err = v.write.PrepareContext(ctx, insert); err != nil {
+		return err
+	}
+	if v.read, err = sql.Open("sqlite", source(path)); err != nil {
+		return err
+	}
+	v.read.SetMaxOpenConns(readers)
+	return nil
 }
 
 func source(path string) string {
@@ -93,37 +125,73 @@ func source(path string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}).String()
 }
 
-// Close closes the vault.
-func (v *Vault) Close() error { return v.db.Close() }
+// Close writes what was handed over and closes the vault.
+func (v *Vault) Close() error {
+	v.mu.Lock()
+	again := v.closed
+	v.closed = true
+	if !again {
+		close(v.queue)
+	}
+	v.mu.Unlock()
+	<-v.stopped
+	if again {
+		return nil
+	}
+	return v.release()
+}
 
-// Put stores entries, all or none. An entry that is there already stays as it is.
+// release closes what open opened.
+func (v *Vault) release() error {
+	var errs []error
+	if v.insert != nil {
+		errs = append(errs, v.insert.Close())
+	}
+	for _, db := range []*sql.DB{v.read, v.write} { // the writer last: it clears the journal away
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Put stores entries, all or none, and returns when they are on disk. An entry that is there already stays as it is. If
+// ctx ends first, the entries may still be stored.
 func (v *Vault) Put(ctx context.Context, entries ...Entry) error {
-	tx, err := v.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("vault: %w", err)
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	defer func() { _ = tx.Rollback() }() // after Commit this does nothing
-	for _, e := range entries {
-		if e.Created.IsZero() {
-			e.Created = time.Now()
-		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO sealed (commitment, recipient, kind, case_id, sealed, created)
-			VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			e.Envelope.Commitment, e.Envelope.To, e.Kind, e.Case, e.Envelope.Sealed, e.Created.UTC().Format(time.RFC3339Nano))
-		if err != nil {
-			return fmt.Errorf("vault: %w", err)
-		}
+	p := put{entries, make(chan error, 1)}
+	if err := v.hand(ctx, p); err != nil {
+		return err
 	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("vault: %w", err)
+	select {
+	case err := <-p.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return nil
+}
+
+// hand hands a put over to the writer.
+func (v *Vault) hand(ctx context.Context, p put) error {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if v.closed {
+		return ErrClosed
+	}
+	select {
+	case v.queue <- p:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Get finds the payload with a commitment that is sealed to an agency.
 func (v *Vault) Get(ctx context.Context, commitment, recipient string) (entry Entry, found bool, err error) {
 	var created string
-	row := v.db.QueryRowContext(ctx, `SELECT kind, case_id, sealed, created FROM sealed WHERE commitment = ? AND recipient = ?`, commitment, recipient)
+	row := v.read.QueryRowContext(ctx, `SELECT kind, case_id, sealed, created FROM sealed WHERE commitment = ? AND recipient = ?`, commitment, recipient)
 	switch err := row.Scan(&entry.Kind, &entry.Case, &entry.Envelope.Sealed, &created); {
 	case errors.Is(err, sql.ErrNoRows):
 		return Entry{}, false, nil

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hutong-gov/hutong/chaincode/commitment"
@@ -68,13 +69,79 @@ func TestAPutIsAllOrNothing(t *testing.T) {
 	v, err := Open(ctx, t.TempDir())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, v.Close()) }()
-	_, err = v.db.ExecContext(ctx, `CREATE TRIGGER refuse BEFORE INSERT ON sealed WHEN NEW.kind = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END`)
+	_, err = v.write.ExecContext(ctx, `CREATE TRIGGER refuse BEFORE INSERT ON sealed WHEN NEW.kind = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END`)
 	require.NoError(t, err)
 	good := Entry{Kind: Form, Envelope: envelope(t, "a.b")}
 	require.Error(t, v.Put(ctx, good, Entry{Kind: "bad", Envelope: envelope(t, "a.b")}))
 	_, found, err := v.Get(ctx, good.Envelope.Commitment, "a.b")
 	require.NoError(t, err)
 	require.False(t, found)
+}
+
+func TestABadPutDoesNotSpoilItsNeighbours(t *testing.T) {
+	ctx := context.Background()
+	v, err := Open(ctx, t.TempDir())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, v.Close()) }()
+	_, err = v.write.ExecContext(ctx, `CREATE TRIGGER refuse BEFORE INSERT ON sealed WHEN NEW.kind = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END`)
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	errs := make([]error, 64)
+	for i := range errs {
+		group.Go(func() {
+			e := Entry{Kind: Form, Envelope: seal.Envelope{Commitment: fmt.Sprint(i), To: "a.b", Sealed: "x"}}
+			if i%8 == 0 {
+				e.Kind = "bad"
+			}
+			errs[i] = v.Put(ctx, e)
+		})
+	}
+	group.Wait()
+	for i, err := range errs {
+		_, found, getErr := v.Get(ctx, fmt.Sprint(i), "a.b")
+		require.NoError(t, getErr)
+		require.Equal(t, i%8 != 0, found)
+		require.Equal(t, i%8 == 0, err != nil)
+	}
+}
+
+func TestAClosedVaultTakesNothingAndKeepsWhatItTook(t *testing.T) {
+	ctx, dir := context.Background(), t.TempDir()
+	v, err := Open(ctx, dir)
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	var acknowledged []string
+	for i := range 100 {
+		group.Go(func() {
+			e := Entry{Kind: Form, Envelope: seal.Envelope{Commitment: fmt.Sprint(i), To: "a.b", Sealed: "x"}}
+			switch err := v.Put(ctx, e); {
+			case err == nil:
+				mu.Lock()
+				acknowledged = append(acknowledged, e.Envelope.Commitment)
+				mu.Unlock()
+			default:
+				assert.ErrorIs(t, err, ErrClosed)
+			}
+		})
+		if i == 50 {
+			require.NoError(t, v.Close())
+		}
+	}
+	group.Wait()
+	require.NoError(t, v.Close(), "closing again does nothing")
+	require.ErrorIs(t, v.Put(ctx), ErrClosed)
+	v, err = Open(ctx, dir)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, v.Close()) }()
+	for _, commitment := range acknowledged {
+		_, found, err := v.Get(ctx, commitment, "a.b")
+		require.NoError(t, err)
+		require.True(t, found, commitment)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	require.Error(t, v.Put(ended, Entry{Kind: Form, Envelope: seal.Envelope{Commitment: "late", To: "a.b", Sealed: "x"}}))
 }
 
 func TestManyWritersAtOnce(t *testing.T) {
@@ -99,7 +166,7 @@ func TestManyWritersAtOnce(t *testing.T) {
 		require.NoError(t, err)
 	}
 	var count int
-	require.NoError(t, v.db.QueryRow(`SELECT count(*) FROM sealed`).Scan(&count))
+	require.NoError(t, v.read.QueryRow(`SELECT count(*) FROM sealed`).Scan(&count))
 	require.Equal(t, 160, count)
 }
 
@@ -139,9 +206,9 @@ func TestPragmasHold(t *testing.T) {
 	defer func() { require.NoError(t, v.Close()) }()
 	require.FileExists(t, filepath.Join(dir, File))
 	var mode string
-	require.NoError(t, v.db.QueryRow(`PRAGMA journal_mode`).Scan(&mode))
+	require.NoError(t, v.read.QueryRow(`PRAGMA journal_mode`).Scan(&mode))
 	require.Equal(t, "wal", mode)
 	var full int
-	require.NoError(t, v.db.QueryRow(`PRAGMA synchronous`).Scan(&full))
+	require.NoError(t, v.read.QueryRow(`PRAGMA synchronous`).Scan(&full))
 	require.Equal(t, 2, full)
 }

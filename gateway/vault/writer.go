@@ -1,0 +1,87 @@
+package vault
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Limits of the writer.
+const (
+	maxGathered = 256              // puts in one SQL transaction
+	writeWait   = 30 * time.Second // for one SQL transaction, the disk included
+)
+
+// ErrClosed answers a Put on a vault that is closed.
+var ErrClosed = errors.New("vault: closed")
+
+// put is a Put that waits to be written.
+type put struct {
+	entries []Entry
+	done    chan error // has room for the answer: the writer never waits for who asked
+}
+
+// writer is the only one who writes. What arrives while a transaction is on its way to the disk goes into the next one
+// together, so that many at once cost one wait for the disk and not one each.
+func (v *Vault) writer() {
+	defer close(v.stopped)
+	for first := range v.queue {
+		batch := append([]put{first}, v.waiting()...)
+		err := v.commit(batch...)
+		for _, p := range batch {
+			if err != nil && len(batch) > 1 {
+				p.done <- v.commit(p) // one bad entry must not spoil its neighbours
+				continue
+			}
+			p.done <- err
+		}
+	}
+}
+
+// waiting takes what is there now.
+func (v *Vault) waiting() (batch []put) {
+	for len(batch) < maxGathered-1 {
+		select {
+		case p, open := <-v.queue:
+			if !open {
+				return batch
+			}
+			batch = append(batch, p)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit writes puts in one SQL transaction; it is on disk when commit returns.
+func (v *Vault) commit(batch ...put) error {
+	ctx, cancel := context.WithTimeout(context.Background(), writeWait)
+	defer cancel()
+	tx, err := v.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	insert := tx.StmtContext(ctx, v.insert)
+	for _, p := range batch {
+		for _, e := range p.entries {
+			if err := store(ctx, insert, e); err != nil {
+				return errors.Join(fmt.Errorf("vault: %w", err), tx.Rollback())
+			}
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	return nil
+}
+
+func store(ctx context.Context, insert *sql.Stmt, e Entry) error {
+	if e.Created.IsZero() {
+		e.Created = time.Now()
+	}
+	_, err := insert.ExecContext(ctx, e.Envelope.Commitment, e.Envelope.To, e.Kind, e.Case, e.Envelope.Sealed, e.Created.UTC().Format(time.RFC3339Nano))
+	return err
+}
