@@ -49,26 +49,26 @@ func (d *Decoder) Decode(b *common.Block) (Block, error) {
 
 // transaction reads an envelope into tx as far as it can.
 func (d *Decoder) transaction(tx *Transaction, raw []byte) error {
-	head, payload, err := channelHeader(raw)
+	envelope, err := channelHeader(raw)
 	if err != nil {
 		return err
 	}
+	head := envelope.channel
 	tx.ID, tx.Channel = printable(head.GetTxId()), printable(head.GetChannelId())
 	if stamp := head.GetTimestamp(); stamp.IsValid() {
 		tx.At = stamp.AsTime().UTC()
 	}
-	var signature common.SignatureHeader
-	if err := proto.Unmarshal(payload.GetHeader().GetSignatureHeader(), &signature); err != nil {
+	if err := open(envelope.signature, part{number: 1, bytes: &tx.Signer}, part{number: 2, bytes: &tx.Nonce}); err != nil {
 		return fmt.Errorf("signature header: %w", err)
 	}
-	tx.Creator, tx.Signer, tx.Nonce = d.known.of(signature.GetCreator()), signature.GetCreator(), signature.GetNonce()
+	tx.Creator = d.known.of(tx.Signer)
 	switch common.HeaderType(head.GetType()) {
 	case common.HeaderType_ENDORSER_TRANSACTION:
 		tx.Kind = Endorsed
-		return d.endorsed(tx, payload.GetData())
+		return d.endorsed(tx, envelope.data)
 	case common.HeaderType_CONFIG:
 		tx.Kind = Config
-		return config(tx, payload.GetData())
+		return config(tx, envelope.data)
 	}
 	return nil
 }
@@ -84,32 +84,51 @@ func config(tx *Transaction, raw []byte) error {
 
 // endorsed reads an endorsed transaction. Fabric allows exactly one action.
 func (d *Decoder) endorsed(tx *Transaction, raw []byte) error {
-	var transaction peer.Transaction
-	if err := proto.Unmarshal(raw, &transaction); err != nil {
+	var actions [][]byte
+	if err := open(raw, part{number: 1, pieces: &actions}); err != nil {
 		return fmt.Errorf("transaction: %w", err)
 	}
-	if n := len(transaction.GetActions()); n != 1 {
+	if n := len(actions); n != 1 {
 		return fmt.Errorf("transaction: %d actions; there must be one", n)
 	}
-	var payload peer.ChaincodeActionPayload
-	if err := proto.Unmarshal(transaction.GetActions()[0].GetPayload(), &payload); err != nil {
+	var payload []byte
+	if err := open(actions[0], part{number: 2, bytes: &payload}); err != nil {
+		return fmt.Errorf("transaction: %w", err)
+	}
+	var asked, answered []byte
+	var endorsements [][]byte
+	action := message{parts: []part{{number: 1, bytes: &answered}, {number: 2, pieces: &endorsements}}}
+	if err := open(payload, part{number: 1, bytes: &asked}, part{number: 2, inside: &action}); err != nil {
 		return fmt.Errorf("action: %w", err)
 	}
-	for _, e := range payload.GetAction().GetEndorsements() {
-		tx.Endorsers = append(tx.Endorsers, d.known.of(e.GetEndorser()))
+	endorsers := make([]Identity, len(endorsements))
+	for i, e := range endorsements {
+		var endorser []byte
+		if err := open(e, part{number: 1, bytes: &endorser}); err != nil {
+			return fmt.Errorf("action: %w", err)
+		}
+		endorsers[i] = d.known.of(endorser)
+	}
+	if len(endorsers) > 0 {
+		tx.Endorsers = endorsers
 	}
 	// The call and its result are read independently, so that a broken one does not hide the other.
-	return errors.Join(proposal(tx, payload.GetChaincodeProposalPayload()), result(tx, payload.GetAction().GetProposalResponsePayload()))
+	return errors.Join(proposal(tx, asked), result(tx, answered))
 }
 
 // proposal reads what was asked for.
 func proposal(tx *Transaction, raw []byte) error {
-	var payload peer.ChaincodeProposalPayload
-	if err := proto.Unmarshal(raw, &payload); err != nil {
+	var input []byte
+	var transient [][]byte // a well-behaved client leaves none
+	err := open(raw, part{number: 1, bytes: &input}, part{number: 2, pieces: &transient})
+	if err == nil && len(transient) > 0 {
+		err = proto.Unmarshal(raw, new(peer.ChaincodeProposalPayload))
+	}
+	if err != nil {
 		return fmt.Errorf("proposal: %w", err)
 	}
 	var invocation peer.ChaincodeInvocationSpec
-	if err := proto.Unmarshal(payload.GetInput(), &invocation); err != nil {
+	if err := proto.Unmarshal(input, &invocation); err != nil {
 		return fmt.Errorf("invocation: %w", err)
 	}
 	tx.Chaincode = printable(invocation.GetChaincodeSpec().GetChaincodeId().GetName())
@@ -126,16 +145,19 @@ func proposal(tx *Transaction, raw []byte) error {
 
 // result reads what was answered, written and announced.
 func result(tx *Transaction, raw []byte) error {
-	var payload peer.ProposalResponsePayload
-	if err := proto.Unmarshal(raw, &payload); err != nil {
+	var extension []byte
+	if err := open(raw, part{number: 2, bytes: &extension}); err != nil {
 		return fmt.Errorf("response: %w", err)
 	}
-	var action peer.ChaincodeAction
-	if err := proto.Unmarshal(payload.GetExtension(), &action); err != nil {
+	var results, events []byte
+	var answer, chaincode [][]byte
+	var response peer.Response
+	err := open(extension, part{number: 1, bytes: &results}, part{number: 2, bytes: &events}, part{number: 3, pieces: &answer}, part{number: 4, pieces: &chaincode})
+	if err := errors.Join(err, join(answer, &response), join(chaincode, new(peer.ChaincodeID))); err != nil {
 		return fmt.Errorf("chaincode action: %w", err)
 	}
-	tx.Response = Response{action.GetResponse().GetStatus(), action.GetResponse().GetMessage(), action.GetResponse().GetPayload()}
-	return errors.Join(writes(tx, action.GetResults()), event(tx, action.GetEvents()))
+	tx.Response = Response{response.GetStatus(), response.GetMessage(), response.GetPayload()}
+	return errors.Join(writes(tx, results), event(tx, events))
 }
 
 func event(tx *Transaction, raw []byte) error {

@@ -27,29 +27,36 @@ func Outcomes(b *common.Block) ([]Outcome, error) {
 	outcomes := make([]Outcome, len(flags))
 	for i, raw := range b.GetData().GetData() {
 		outcomes[i].Code = CodeOf(peer.TxValidationCode(flags[i]))
-		if h, _, err := channelHeader(raw); err == nil {
-			outcomes[i].ID = h.GetTxId()
+		if o, err := channelHeader(raw); err == nil {
+			outcomes[i].ID = o.channel.GetTxId()
 		}
 	}
 	return outcomes, nil
 }
 
+// opened is an envelope's payload, opened as far as its channel header.
+type opened struct {
+	channel   *common.ChannelHeader
+	signature []byte // header, encoded
+	data      []byte
+}
+
 // channelHeader opens an envelope as far as its channel header.
-func channelHeader(raw []byte) (*common.ChannelHeader, *common.Payload, error) {
-	var envelope common.Envelope
-	if err := proto.Unmarshal(raw, &envelope); err != nil {
-		return nil, nil, fmt.Errorf("envelope: %w", err)
+func channelHeader(raw []byte) (o opened, err error) {
+	var payload, channel []byte
+	if err := open(raw, part{number: 1, bytes: &payload}); err != nil {
+		return o, fmt.Errorf("envelope: %w", err)
 	}
-	payload := new(common.Payload)
-	if err := proto.Unmarshal(envelope.GetPayload(), payload); err != nil {
-		return nil, nil, fmt.Errorf("payload: %w", err)
+	header := message{parts: []part{{number: 1, bytes: &channel}, {number: 2, bytes: &o.signature}}}
+	if err := open(payload, part{number: 1, inside: &header}, part{number: 2, bytes: &o.data}); err != nil {
+		return o, fmt.Errorf("payload: %w", err)
 	}
-	if payload.GetHeader() == nil {
-		return nil, nil, fmt.Errorf("payload: no header")
+	if !header.found {
+		return o, fmt.Errorf("payload: no header")
 	}
-	head := new(common.ChannelHeader)
-	if err := proto.Unmarshal(payload.GetHeader().GetChannelHeader(), head); err != nil {
-		return nil, nil, fmt.Errorf("channel header: %w", err)
+	o.channel = new(common.ChannelHeader)
+	if err := proto.Unmarshal(channel, o.channel); err != nil {
+		return o, fmt.Errorf("channel header: %w", err)
 	}
-	return head, payload, nil
+	return o, nil
 }

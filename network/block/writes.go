@@ -11,15 +11,20 @@ import (
 
 // writes reads the write sets of every namespace of a transaction.
 func writes(tx *Transaction, raw []byte) error {
-	var all rwset.TxReadWriteSet
-	if err := proto.Unmarshal(raw, &all); err != nil {
+	var pieces [][]byte
+	err := open(raw, part{number: 2, pieces: &pieces})
+	all := make([]written, len(pieces))
+	for i, piece := range pieces {
+		err = errors.Join(err, all[i].open(piece))
+	}
+	if err != nil {
 		return fmt.Errorf("read-write set: %w", err)
 	}
 	var failures []error
-	for _, one := range all.GetNsRwset() {
+	for _, one := range all {
 		namespace, err := namespace(one)
 		if err != nil {
-			failures = append(failures, fmt.Errorf("write set of %s: %w", printable(one.GetNamespace()), err))
+			failures = append(failures, fmt.Errorf("write set of %s: %w", printable(one.namespace), err))
 		}
 		if namespace.empty() && err == nil {
 			continue // only read
@@ -33,10 +38,32 @@ func (n Namespace) empty() bool {
 	return len(n.Writes) == 0 && len(n.Guards) == 0 && len(n.Collections) == 0
 }
 
-func namespace(one *rwset.NsReadWriteSet) (Namespace, error) {
-	n := Namespace{Name: printable(one.GetNamespace())}
+// written is what a transaction did in one namespace, its public part still encoded.
+type written struct {
+	namespace   string
+	public      []byte
+	collections []*rwset.CollectionHashedReadWriteSet
+}
+
+func (w *written) open(raw []byte) error {
+	var collections [][]byte
+	if err := open(raw, part{number: 1, text: &w.namespace}, part{number: 2, bytes: &w.public}, part{number: 3, pieces: &collections}); err != nil {
+		return err
+	}
+	for _, piece := range collections {
+		c := new(rwset.CollectionHashedReadWriteSet)
+		if err := proto.Unmarshal(piece, c); err != nil {
+			return err
+		}
+		w.collections = append(w.collections, c)
+	}
+	return nil
+}
+
+func namespace(one written) (Namespace, error) {
+	n := Namespace{Name: printable(one.namespace)}
 	var public kvrwset.KVRWSet
-	if err := proto.Unmarshal(one.GetRwset(), &public); err != nil {
+	if err := proto.Unmarshal(one.public, &public); err != nil {
 		return n, err
 	}
 	for _, w := range public.GetWrites() {
@@ -46,7 +73,7 @@ func namespace(one *rwset.NsReadWriteSet) (Namespace, error) {
 		n.Guards = append(n.Guards, Guard{Key: w.GetKey(), Entries: entries(w.GetEntries())})
 	}
 	var failures []error
-	for _, c := range one.GetCollectionHashedRwset() {
+	for _, c := range one.collections {
 		collection, err := collection(c)
 		if err != nil {
 			failures = append(failures, fmt.Errorf("collection %s: %w", collection.Name, err))
