@@ -25,7 +25,7 @@ func (n *Network) authoritySpecs() ([]process.Spec, error) {
 	for _, org := range n.Topology.Organisations {
 		spec, err := n.authority(org).Spec()
 		if err != nil {
-			return nil, fmt.Errorf("Fabric CA of %s: %w", org.Name, err)
+			return nil, fmt.Errorf("the Fabric CA of %s: %w", org.Name, err)
 		}
 		specs = append(specs, spec)
 	}
@@ -40,7 +40,7 @@ func (n *Network) authorities(ctx context.Context) (string, error) {
 	}
 	for _, org := range n.Topology.Organisations {
 		if err := n.authority(org).Prepare(); err != nil {
-			return "", fmt.Errorf("Fabric CA of %s: %w", org.Name, err)
+			return "", fmt.Errorf("the Fabric CA of %s: %w", org.Name, err)
 		}
 	}
 	specs, err := n.authoritySpecs()

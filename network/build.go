@@ -23,6 +23,9 @@ import (
 // folder.
 const buildWait = 500 * time.Millisecond
 
+// buildFolder begins the name of the folder that a build goes to first.
+const buildFolder = ".build-"
+
 // product is what is built of one of Hyperledger's modules. Each is pinned by a
 // module of ours that requires it and nothing else.
 type product struct {
@@ -132,16 +135,19 @@ func (n *Network) buildAll(ctx context.Context, products []product) ([]string, e
 		}
 		missing = append(missing, p)
 	}
-	total, done := 0, 0
+	// What two of them have in common is compiled once.
+	packages, done := map[string]bool{}, 0
 	for _, p := range missing {
-		packages, err := p.packages(ctx, n.source(p))
+		needed, err := p.packages(ctx, n.source(p))
 		if err != nil {
 			return said, err
 		}
-		total += packages
+		for _, name := range needed {
+			packages[name] = true
+		}
 	}
 	for _, p := range missing {
-		advance := func() { done++; n.Options.Reporter.Advance(done, total) }
+		advance := func() { done++; n.Options.Reporter.Advance(done, len(packages)) }
 		if err := p.compile(ctx, n.source(p), n.ownBinaries(), advance); err != nil {
 			return said, err
 		}
@@ -204,7 +210,18 @@ func executable(path string) error {
 // compile builds into a folder beside the target and moves each binary over
 // when all are done, so that a binary that exists is a whole one.
 func (p product) compile(ctx context.Context, source, target string, advance func()) error {
-	temporary, err := os.MkdirTemp(target, ".build-")
+	// Whoever was interrupted here before is not here any more: the folder is
+	// locked.
+	left, err := filepath.Glob(filepath.Join(target, buildFolder+"*"))
+	if err != nil {
+		return err
+	}
+	for _, folder := range left {
+		if err := os.RemoveAll(folder); err != nil {
+			return err
+		}
+	}
+	temporary, err := os.MkdirTemp(target, buildFolder)
 	if err != nil {
 		return err
 	}
@@ -251,17 +268,17 @@ func (p product) compile(ctx context.Context, source, target string, advance fun
 	return nil
 }
 
-// packages is how many packages a build has to compile at most; the modules
-// are downloaded for it.
-func (p product) packages(ctx context.Context, source string) (int, error) {
+// packages are those that a build has to compile at most; the modules are
+// downloaded for it.
+func (p product) packages(ctx context.Context, source string) ([]string, error) {
 	command := p.toolchain(ctx, source, append([]string{"list", "-deps"}, p.commands()...)...)
 	var problems bytes.Buffer
 	command.Stderr = &problems
 	out, err := command.Output()
 	if err != nil {
-		return 0, fmt.Errorf("list the packages of %s in %s: %w\n%s", p.name, source, err, problems.String())
+		return nil, fmt.Errorf("list the packages of %s in %s: %w\n%s", p.name, source, err, problems.String())
 	}
-	return bytes.Count(out, []byte("\n")), nil
+	return strings.Fields(string(out)), nil
 }
 
 func (p product) commands() []string {

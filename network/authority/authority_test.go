@@ -233,9 +233,9 @@ func refused(t *testing.T, s services) {
 	issuer, err := s.Issuer()
 	require.NoError(t, err)
 	_, err = issuer.Enrol(t.Context(), material.Enrolment{Name: "stranger", Unit: material.UnitClient, Attributes: map[string]string{"hf.Registrar.Roles": "client"}}, key)
-	require.ErrorContains(t, err, "Fabric CA refuses POST register")
+	require.ErrorContains(t, err, "the Fabric CA refuses POST register")
 	_, err = issuer.Enrol(t.Context(), material.Enrolment{Name: "stranger", Unit: "king"}, key)
-	require.ErrorContains(t, err, "Fabric CA refuses POST register")
+	require.ErrorContains(t, err, "the Fabric CA refuses POST register")
 
 	// Another server at the port is not believed.
 	anchor, err := os.ReadFile(s.file("ca-cert.pem"))

@@ -78,7 +78,7 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string {
-	return fmt.Sprintf("Fabric CA refuses %s %s with %s: %s (code %d; its log says more)", r.Method, r.Path, r.Status, r.Message, r.Code)
+	return fmt.Sprintf("the Fabric CA refuses %s %s with %s: %s (code %d; its log says more)", r.Method, r.Path, r.Status, r.Message, r.Code)
 }
 
 func (c *client) info(ctx context.Context) (info, error) {

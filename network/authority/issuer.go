@@ -148,14 +148,14 @@ func (i *Issuer) certify(ctx context.Context, c *client, name, secret string, re
 func certifies(text []byte, key crypto.PublicKey) error {
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != "CERTIFICATE" {
-		return errors.New("Fabric CA answered with something that is not a certificate")
+		return errors.New("the Fabric CA answered with something that is not a certificate")
 	}
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
 		return fmt.Errorf("certificate from Fabric CA: %w", err)
 	}
 	if public, ok := cert.PublicKey.(*ecdsa.PublicKey); !ok || !public.Equal(key) {
-		return errors.New("Fabric CA answered with a certificate of another key")
+		return errors.New("the Fabric CA answered with a certificate of another key")
 	}
 	return nil
 }
