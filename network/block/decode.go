@@ -58,10 +58,11 @@ func (d *Decoder) transaction(tx *Transaction, raw []byte) error {
 	if stamp := head.GetTimestamp(); stamp.IsValid() {
 		tx.At = stamp.AsTime().UTC()
 	}
-	if err := open(envelope.signature, part{number: 1, bytes: &tx.Signer}, part{number: 2, bytes: &tx.Nonce}); err != nil {
+	var signer, nonce []byte
+	if err := open(envelope.signature, part{number: 1, bytes: &signer}, part{number: 2, bytes: &nonce}); err != nil {
 		return fmt.Errorf("signature header: %w", err)
 	}
-	tx.Creator = d.known.of(tx.Signer)
+	tx.Creator, tx.Signer, tx.Nonce = d.known.of(signer), signer, nonce
 	switch common.HeaderType(head.GetType()) {
 	case common.HeaderType_ENDORSER_TRANSACTION:
 		tx.Kind = Endorsed

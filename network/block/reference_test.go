@@ -168,6 +168,7 @@ func TestUnusualEncodings(t *testing.T) {
 		"the last data is broken":     {of(header, data, bytes(2, []byte{0xff})), false},
 		"unknown fields":              {of(header, bytes(77, []byte("x")), protowire.AppendVarint(protowire.AppendTag(nil, 2, protowire.VarintType), 7), data), true},
 		"pieces cut inside a field":   {of(bytes(1, of(channel, signature)[:9]), bytes(1, of(channel, signature)[9:]), data), false},
+		"a signature header cut off":  {of(bytes(1, of(channel, bytes(2, payload.Header.SignatureHeader[:len(payload.Header.SignatureHeader)-1]))), data), false},
 		"cut off":                     {of(header, data[:len(data)-1]), false},
 		"a group that does not end":   {of(header, data, protowire.AppendTag(nil, 9, protowire.StartGroupType)), false},
 		"an end without a group":      {of(header, data, protowire.AppendTag(nil, 9, protowire.EndGroupType)), false},
