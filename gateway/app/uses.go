@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
@@ -115,10 +116,40 @@ func (a *App) carryThrough(ctx context.Context, who Actor, as ledger.Signer, req
 	if err := a.Vault.Put(ctx, vault.Entry{Kind: vault.Delivery, Case: use.Case, Envelope: envelope}); err != nil {
 		return answer, err
 	}
+	if err := a.arrived(ctx, use.ID); err != nil {
+		return answer, err
+	}
 	acknowledgement := exchange.AcknowledgeUse{Use: use.ID, Commitment: envelope.Commitment}
 	answer.Receipt, err = a.submit(ctx, as, exchange.Name, exchange.UseAcknowledge, scoped("acknowledge", use.ID+envelope.Commitment), who.Staff, acknowledgement)
 	answer.Delivery = envelope.Commitment
 	return answer, err
+}
+
+// How often the own peer is asked for a delivery that is on its way.
+const (
+	firstLook = 20 * time.Millisecond
+	lastLook  = 500 * time.Millisecond
+)
+
+// arrived waits until the own organisation's peer has the delivery on its ledger. The provider answers when its peer has
+// it, and blocks do not reach all peers at the same moment.
+func (a *App) arrived(ctx context.Context, id string) error {
+	waiting, cancel := context.WithTimeout(ctx, a.MaxWait)
+	defer cancel()
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+		use, err := a.useNow(ctx, id)
+		if err != nil || use.Delivery != "" {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-waiting.Done():
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fault.New(fault.Refused, "use.delivery_pending", "the delivery is not on this organisation's ledger yet; send the request again with the same idempotency key").On("use", "status:"+exchange.Delivered)
+		}
+	}
 }
 
 // delivered gets the delivery of a use: from the vault if it came before, else from the provider's gateway.

@@ -51,6 +51,36 @@ func TestAFetchGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
+// TestTheConsumersPeerMayBeBehindTheProviders: the delivery is on the provider's ledger first.
+func TestTheConsumersPeerMayBeBehindTheProviders(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	caseID := s.apply(s.citizen)
+	behind := 3
+	ledger := s.Gateways["market"].Ledger
+	ledger.Seen = func(function string, answer any) {
+		if use, ok := answer.(*exchange.Use); ok && function == "use:Get" && use.Status == exchange.Delivered && behind != 0 {
+			behind--
+			use.Status, use.Delivery = exchange.Requested, ""
+		}
+	}
+	fetch := func(key string) (app.Used, error) {
+		return do[app.Used](s, s.officer("market.regulation").Client, http.MethodPost, "/v1/uses", app.RequestUse{Case: caseID, Material: "identity"}, client.Key(key))
+	}
+	used, err := fetch("a")
+	require.NoError(t, err)
+	require.Equal(t, exchange.Acknowledged, used.Status)
+	require.Zero(t, behind)
+
+	behind = -1 // for ever
+	_, err = fetch("b")
+	require.Equal(t, "use.delivery_pending", client.Reason(err))
+	behind = 0
+	used, err = fetch("b")
+	require.NoError(t, err)
+	require.Equal(t, exchange.Acknowledged, used.Status)
+}
+
 func TestAnUnreachableProviderLeavesAUseToGoOnWith(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)

@@ -25,6 +25,9 @@ type Ledger struct {
 	Before func(function string) error
 	Writes int // that were committed and not replayed
 
+	// Seen, if set, is given every answer to a read, and can make it that of a peer that is a block behind.
+	Seen func(function string, answer any)
+
 	city *City
 }
 
@@ -113,7 +116,11 @@ func (l *Ledger) submit(ctx context.Context, as ledger.Signer, chaincode, functi
 func (l *Ledger) Evaluate(_ context.Context, as ledger.Signer, chaincode, function string, request, answer any) error {
 	l.city.mu.Lock()
 	defer l.city.mu.Unlock()
-	return l.city.Ledger.As(as.Agency, as.Role).On(chaincode).Query(function, request, answer)
+	err := l.city.Ledger.As(as.Agency, as.Role).On(chaincode).Query(function, request, answer)
+	if err == nil && l.Seen != nil {
+		l.Seen(function, answer)
+	}
+	return err
 }
 
 // blockOf makes the last block of the ledger into one as a peer gives it, and folds it.
