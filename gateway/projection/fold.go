@@ -17,7 +17,7 @@ func (f *Folder) Fold(b block.Block) (store.Rows, error) {
 	rows := store.Rows{Block: store.Block{
 		Number: b.Number, Hash: hex.EncodeToString(b.Hash), Previous: hex.EncodeToString(b.Previous), DataHash: hex.EncodeToString(b.DataHash),
 		Transactions: len(b.Transactions),
-	}}
+	}, Transactions: make([]store.Transaction, 0, len(b.Transactions)), Writes: make([]store.Write, 0, f.written(b))}
 	for _, tx := range b.Transactions {
 		rows.Transactions = append(rows.Transactions, transaction(b.Number, tx))
 		if tx.At.After(rows.Block.At) {
@@ -58,6 +58,18 @@ func (f *Folder) Fold(b block.Block) (store.Rows, error) {
 	return rows, nil
 }
 
+// written is how many writes of the house's contracts a block has at most.
+func (f *Folder) written(b block.Block) (n int) {
+	for _, tx := range b.Transactions {
+		for _, namespace := range tx.Writes {
+			if _, ours := f.nouns[namespace.Name]; ours {
+				n += len(namespace.Writes)
+			}
+		}
+	}
+	return n
+}
+
 // transaction makes a transaction's own row.
 func transaction(number uint64, tx block.Transaction) store.Transaction {
 	row := store.Transaction{
@@ -65,6 +77,7 @@ func transaction(number uint64, tx block.Transaction) store.Transaction {
 		MSP: tx.Creator.MSP, Agency: tx.Creator.Agency, Role: string(tx.Creator.Role),
 		Chaincode: tx.Chaincode, Function: tx.Function, Commands: len(tx.Commands), Malformed: tx.Malformed,
 	}
+	row.Endorsers = make([]string, 0, len(tx.Endorsers))
 	for _, e := range tx.Endorsers {
 		row.Endorsers = append(row.Endorsers, e.MSP)
 	}

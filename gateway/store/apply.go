@@ -79,6 +79,7 @@ func (s *Store) Apply(ctx context.Context, all []Rows) error {
 	err = s.atomically(ctx, func(tx *sql.Tx) error {
 		w := writer{ctx: ctx, tx: tx, put: s.put, bound: map[string]*sql.Stmt{},
 			transactions: pending{table: transactions}, records: pending{table: records}, changes: pending{table: changes}}
+		w.expect(all)
 		for _, rows := range all {
 			w.rows(rows)
 		}
@@ -121,12 +122,25 @@ func (w *writer) run(name string, values ...any) {
 	}
 }
 
+// expect makes room for the rows to come.
+func (w *writer) expect(all []Rows) {
+	var ts, ws, cs int
+	for _, rows := range all {
+		ts, ws, cs = ts+len(rows.Transactions), ws+len(rows.Writes), cs+len(rows.Changes)
+	}
+	w.transactions.grow(ts)
+	w.records.grow(ws)
+	w.changes.grow(cs)
+}
+
+// rows collects and writes a block's rows. Numbers are int64: the driver takes them as they are, any other kind by way of
+// reflection.
 func (w *writer) rows(r Rows) {
 	b := r.Block
 	w.run("block", b.Number, b.Hash, b.Previous, b.DataHash, b.Transactions, b.Valid, millis(b.At))
 	for _, t := range r.Transactions {
-		w.transactions.add(t.Block, t.Position, t.ID, t.Kind, t.Code, millis(t.At), t.MSP, t.Agency, t.Role, t.Chaincode, t.Function,
-			t.Commands, strings.Join(t.Endorsers, ","), t.Writes, t.Malformed)
+		w.transactions.add(int64(t.Block), int64(t.Position), t.ID, t.Kind, t.Code, millis(t.At), t.MSP, t.Agency, t.Role, t.Chaincode, t.Function,
+			int64(t.Commands), strings.Join(t.Endorsers, ","), int64(t.Writes), t.Malformed)
 	}
 	for _, x := range r.Writes {
 		if x.Deleted {
@@ -136,11 +150,11 @@ func (w *writer) rows(r Rows) {
 			w.run("deletion", x.Noun, x.ID, x.Block, x.Position, x.Contract, x.Tx, millis(x.At), x.Version, x.Status)
 			continue
 		}
-		w.records.add(x.Contract, x.Noun, x.ID, x.Status, x.Version, null(x.Index.Subject), null(x.Index.Agency), null(x.Index.Peer),
-			null(x.Index.Case), null(x.Index.Kind), string(x.Body), x.Block, x.Position, x.Tx, millis(x.At), millis(x.Created), millis(x.Changed))
+		w.records.add(x.Contract, x.Noun, x.ID, x.Status, int64(x.Version), null(x.Index.Subject), null(x.Index.Agency), null(x.Index.Peer),
+			null(x.Index.Case), null(x.Index.Kind), string(x.Body), int64(x.Block), int64(x.Position), x.Tx, millis(x.At), millis(x.Created), millis(x.Changed))
 	}
 	for _, c := range r.Changes {
-		w.changes.add(c.Block, c.Position, c.N, c.Tx, millis(c.At), c.Contract, c.Type, c.ID, null(c.Subject), null(c.Agency), null(c.Case))
+		w.changes.add(int64(c.Block), int64(c.Position), int64(c.N), c.Tx, millis(c.At), c.Contract, c.Type, c.ID, null(c.Subject), null(c.Agency), null(c.Case))
 	}
 }
 

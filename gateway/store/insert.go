@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -34,13 +35,15 @@ type pending struct {
 	values []any
 }
 
+func (p *pending) grow(rows int) { p.values = slices.Grow(p.values, rows*p.table.width()) }
+
 func (p *pending) add(row ...any) { p.values = append(p.values, row...) }
 
 // insert writes the rows that are pending, in their order.
 func (w *writer) insert(p *pending) {
-	rest := p.values
+	rest, width := p.values, p.table.width()
 	for _, n := range portions {
-		for size := n * p.table.width(); len(rest) >= size; rest = rest[size:] {
+		for size := n * width; len(rest) >= size; rest = rest[size:] {
 			w.run(p.table.statement(n), rest[:size]...)
 		}
 	}
