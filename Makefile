@@ -21,6 +21,7 @@ help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make <target>\n"} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## build, start the network, run one real case end to end, leave it running
+	@$(BIN)/story --prepare
 	@$(BIN)/hutong up
 	@$(BIN)/story
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hutong-gov/hutong/network"
+	"github.com/hutong-gov/hutong/test/departments"
 	"github.com/hutong-gov/hutong/test/story"
 )
 
@@ -22,9 +23,10 @@ func main() {
 	flag.StringVar(&options.Bin, "bin", "", "folder of the binaries")
 	flag.IntVar(&options.BasePort, "base-port", 0, "first port of the network, instead of the manifest's")
 	citizen := flag.String("citizen", "", "development user who applies: citizen1, citizen2 or citizen3 (default: the first whose key is at hand)")
+	prepare := flag.Bool("prepare", false, "only write and connect the departments' databases, so that a network started next has them")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, options, *citizen)
+	err := run(ctx, options, *prepare, *citizen)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "story:", err)
@@ -32,11 +34,14 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, options network.Options, citizen string) error {
+func run(ctx context.Context, options network.Options, prepare bool, citizen string) error {
 	options.Reporter = stages{}
 	n, err := network.Open(options)
 	if err != nil {
 		return err
+	}
+	if prepare {
+		return story.Prepare(ctx, n, departments.Generate())
 	}
 	var citizens []string
 	if citizen != "" {
