@@ -2,6 +2,7 @@
 package docs_test
 
 import (
+	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,6 +20,7 @@ var (
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#{1,6} (.+)$`)
 	target  = regexp.MustCompile("(?m)(?:`|^)make ([a-z][a-z-]*)") // in code, not in prose
+	route   = regexp.MustCompile("`(GET|POST|PUT) (/v1/[^ `]+)`")
 	fence   = regexp.MustCompile("(?s)```.*?```")
 )
 
@@ -113,4 +115,22 @@ func TestEveryPageIsReached(t *testing.T) {
 	for _, page := range all {
 		require.True(t, reached[page], "no way from the README to %s", page)
 	}
+}
+
+func TestRoutesExist(t *testing.T) {
+	var document struct {
+		Paths map[string]map[string]json.RawMessage `json:"paths"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(read(t, filepath.Join(root, "gateway/rest/testdata/openapi.json"))), &document))
+	found := 0
+	for _, page := range pages(t) {
+		for _, m := range route.FindAllStringSubmatch(read(t, page), -1) {
+			found++
+			path, _, _ := strings.Cut(m[2], "?")
+			if _, ok := document.Paths[path][strings.ToLower(m[1])]; !ok {
+				t.Errorf("%s: there is no route %s %s", page, m[1], path)
+			}
+		}
+	}
+	require.Greater(t, found, 10, "the test found hardly any routes: it does not read them right")
 }
