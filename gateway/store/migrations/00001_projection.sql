@@ -1,6 +1,5 @@
 -- What the ledger says, folded into rows. All of it can be dropped and built again from the blocks.
 -- Times are milliseconds since 1970-01-01 UTC. NULL in a column of an index means: not indexed.
--- The statements keep to what SQLite and PostgreSQL both understand.
 
 -- +goose Up
 CREATE TABLE meta (
