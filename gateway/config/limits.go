@@ -34,7 +34,7 @@ type Limits struct {
 	EvaluateTimeout Duration `yaml:"evaluate_timeout,omitempty"`
 	MaxRetries      int      `yaml:"max_retries,omitempty"` // of a write that lost a race
 
-	PeerConnections int `yaml:"peer_connections,omitempty"`  // gRPC connections to the peer
+	PeerConnections int `yaml:"peer_connections,omitempty"`  // gRPC connections to the peer: one for the block stream, the others for calls
 	MaxInFlight     int `yaml:"max_in_flight,omitempty"`     // writes under way at once
 	MaxMessageBytes int `yaml:"max_message_bytes,omitempty"` // of a gRPC message, blocks included
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -24,11 +25,13 @@ const (
 	keepaliveTimeout = 10 * time.Second
 )
 
-// pool is several connections to one peer, used in turn. One HTTP/2 connection serialises its frames; two let block
-// stream and proposals pass each other.
+// pool is several connections to one peer: the first carries streams, the others calls, in turn. A large block does not
+// stand in the way of a proposal, and the fewer connections calls are spread over, the more of them share one write to
+// the network.
 type pool struct {
-	connections []*grpc.ClientConn
-	next        atomic.Uint64
+	streams *grpc.ClientConn
+	calls   []*grpc.ClientConn
+	next    atomic.Uint64
 }
 
 // dial makes the connections. Nothing is sent until they are used.
@@ -47,7 +50,7 @@ func dial(p config.Peer, n, maxMessage int) (*pool, error) {
 
 func dialWith(endpoint string, n, maxMessage int, secure credentials.TransportCredentials) (*pool, error) {
 	connections := new(pool)
-	for range n {
+	for i := range n {
 		c, err := grpc.NewClient(endpoint,
 			grpc.WithTransportCredentials(secure),
 			grpc.WithNoProxy(), // the peer is the organisation's own; no proxy of the environment belongs between
@@ -57,30 +60,35 @@ func dialWith(endpoint string, n, maxMessage int, secure credentials.TransportCr
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("peer.endpoint: %w", err), connections.Close())
 		}
-		connections.connections = append(connections.connections, c)
+		if i == 0 {
+			connections.streams = c
+		}
+		if i > 0 || n == 1 { // a single one carries both
+			connections.calls = append(connections.calls, c)
+		}
 	}
 	return connections, nil
 }
 
-func (p *pool) pick() *grpc.ClientConn {
-	return p.connections[p.next.Add(1)%uint64(len(p.connections))]
-}
-
 // Invoke implements grpc.ClientConnInterface.
 func (p *pool) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
-	return p.pick().Invoke(ctx, method, args, reply, opts...)
+	c := p.calls[p.next.Add(1)%uint64(len(p.calls))]
+	return c.Invoke(ctx, method, args, reply, opts...)
 }
 
 // NewStream implements grpc.ClientConnInterface.
 func (p *pool) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	return p.pick().NewStream(ctx, desc, method, opts...)
+	return p.streams.NewStream(ctx, desc, method, opts...)
 }
 
 // Close closes the connections; calls under way end.
 func (p *pool) Close() error {
 	var failures []error
-	for _, c := range p.connections {
+	for _, c := range p.calls {
 		failures = append(failures, c.Close())
+	}
+	if p.streams != nil && !slices.Contains(p.calls, p.streams) {
+		failures = append(failures, p.streams.Close())
 	}
 	return errors.Join(failures...)
 }

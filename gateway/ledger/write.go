@@ -192,8 +192,7 @@ func (a *attempt) await(ctx context.Context, commit <-chan follow.Commit, patien
 	defer timer.Stop()
 	lost := a.ledger.commits.Lost()
 	var asked chan follow.Commit
-	asking, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+	until := time.Now().Add(patience)
 	for {
 		select {
 		case found := <-commit:
@@ -205,6 +204,8 @@ func (a *attempt) await(ctx context.Context, commit <-chan follow.Commit, patien
 			asked = nil // the peer could not say; the stream may come back
 		case <-lost:
 			lost, asked = nil, make(chan follow.Commit, 1)
+			asking, cancel := context.WithDeadline(ctx, until)
+			defer cancel() // once: lost is nil from here on
 			go a.ask(asking, asked)
 		case <-timer.C:
 			last, cancel := context.WithTimeout(ctx, lastLook)
