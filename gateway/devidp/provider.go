@@ -64,13 +64,13 @@ func New(c Config) (http.Handler, error) {
 	callback := op.AuthCallbackURL(provider)
 	mux := http.NewServeMux()
 	mux.Handle("/", provider)
-	mux.Handle(loginPath, login{s, users, func(r *http.Request, id string) string {
+	mux.Handle(loginPath, login{s, groupsOf(users), func(r *http.Request, id string) string {
 		return callback(op.ContextWithIssuer(r.Context(), c.PublicURL), id)
 	}})
-	mux.HandleFunc(signedOutPath, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintln(w, "Signed out.")
+	mux.HandleFunc("GET "+signedOutPath, func(w http.ResponseWriter, _ *http.Request) {
+		show(w, http.StatusOK, "message", msgSignedOut)
 	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { show(w, http.StatusOK, "home", nil) })
 	return mux, nil
 }
 

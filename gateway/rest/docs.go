@@ -19,11 +19,17 @@ var (
 	pageText string
 	//go:embed page/page.css
 	pageStyle string
-	//go:embed page/page.js
-	pageScript string
+	//go:embed page/session.js
+	sessionScript string
+	//go:embed page/routes.js
+	routesScript string
+
+	pageScript = sessionScript + routesScript
 )
 
 var pageTemplate = template.Must(template.New("docs").Parse(pageText))
+
+const docsPath = "/docs"
 
 // page is made on the first request: most gateways never show it.
 type page struct {
@@ -33,8 +39,11 @@ type page struct {
 	err    error
 }
 
-// docs serves the page. Its content policy allows exactly its own script and style, and connections to this gateway and
-// the identity provider.
+// home leads somebody who opens the gateway's address to the page.
+func (s *Server) home(c *gin.Context) { c.Redirect(http.StatusFound, docsPath) }
+
+// docs serves the page. Its content policy allows exactly its own script, style and icon, and connections to this gateway
+// and the identity provider.
 func (s *Server) docs(c *gin.Context) {
 	s.page.once.Do(func() {
 		var b bytes.Buffer
@@ -44,7 +53,7 @@ func (s *Server) docs(c *gin.Context) {
 			"Issuer": s.config.About.Issuer, "Client": s.config.About.ClientID,
 		})
 		s.page.body = b.Bytes()
-		s.page.policy = "default-src 'none'; connect-src 'self' " + originOf(s.config.About.Issuer) + "; style-src '" + digestOf(pageStyle) +
+		s.page.policy = "default-src 'none'; img-src data:; connect-src 'self' " + originOf(s.config.About.Issuer) + "; style-src '" + digestOf(pageStyle) +
 			"'; script-src '" + digestOf(pageScript) + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	})
 	if s.page.err != nil {

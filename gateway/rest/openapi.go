@@ -98,6 +98,9 @@ func tagsOf(names []string) []object {
 	tags := make([]object, len(names))
 	for i, name := range names {
 		tags[i] = object{"name": name}
+		if chinese, ok := chineseTags[name]; ok {
+			tags[i]["x-name-zh"] = chinese
+		}
 	}
 	return tags
 }

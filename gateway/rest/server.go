@@ -123,7 +123,8 @@ func (s *Server) own() {
 	s.engine.GET("/readyz", s.ready)
 	s.engine.GET("/metrics", gin.WrapH(s.Metrics()))
 	s.engine.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, "application/json", s.openAPI) })
-	s.engine.GET("/docs", s.docs)
+	s.engine.GET("/", s.home)
+	s.engine.GET(docsPath, s.docs)
 	s.engine.GET("/problems", s.reasons)
 	s.engine.GET("/problems/:reason", s.reason)
 }

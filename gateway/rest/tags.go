@@ -1,0 +1,19 @@
+package rest
+
+// chineseTags are the groups of routes as the page's headings name them in Chinese; the words are the glossary's.
+var chineseTags = map[string]string{
+	"agencies":          "部门",
+	"datasets":          "数据目录",
+	"grants":            "数据授权",
+	"services":          "服务事项",
+	"subjects":          "主体",
+	"cases":             "办件",
+	"consents":          "授权同意",
+	"tasks":             "待办任务",
+	"uses":              "用数",
+	"certificates":      "电子证照",
+	"certificate types": "证照类型",
+	"audit":             "审计",
+	"between gateways":  "网关之间",
+	"transactions":      "交易",
+}

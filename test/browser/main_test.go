@@ -1,0 +1,138 @@
+// Package browser opens the pages of a real network in a real browser: the gateway's page to try the API and the development
+// provider's sign-in page. It does what a visitor does, by mouse and by keyboard, and looks at what no other test sees:
+// errors on the console, violations of the content policy, requests to other hosts, contrast, names and landmarks, the
+// width of a telephone.
+//
+// Without Chromium the tests are skipped; where the environment's HUTONG_REQUIRE names chromium, its absence is a failure.
+// With HUTONG_SCREENSHOTS=FOLDER every page that is looked at is left there as a picture.
+package browser
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hutong-gov/hutong/network"
+	"github.com/hutong-gov/hutong/test/browser/chrome"
+)
+
+// site is what the tests visit; nil where there is none, and absence says why.
+var (
+	site    *visited
+	absence string
+)
+
+type visited struct {
+	network  *network.Network
+	browser  *chrome.Browser // the only one; every test has a tab
+	gateway  string          // https://127.0.0.1:…
+	provider string
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "browser:", err)
+		os.Exit(1)
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	if testing.Short() {
+		absence = "needs a real network, which -short leaves out"
+		return m.Run(), nil
+	}
+	program, found := chromium()
+	if !found {
+		absence = "no Chromium on this machine: install the package chromium, or Google Chrome, to run the tests in a browser"
+		if required("chromium") {
+			return 1, errors.New(absence + " (HUTONG_REQUIRE names chromium)")
+		}
+		return m.Run(), nil
+	}
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "hutong-browser-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	n, err := up(ctx, dir)
+	if n != nil {
+		defer func() { err = errors.Join(err, n.Down(ctx, network.Purge)) }()
+	}
+	if err != nil {
+		return 1, err
+	}
+	site = &visited{network: n, provider: n.Topology.IdentityProviderURL()}
+	if site.gateway, err = n.GatewayURL(organisation); err != nil {
+		return 1, err
+	}
+	if site.browser, err = site.start(ctx, program); err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, site.browser.Close()) }()
+	return m.Run(), nil
+}
+
+// organisation whose gateway is visited: the citizens' door.
+const organisation = "services"
+
+// required says whether the environment insists on a program that tests otherwise do without.
+func required(program string) bool {
+	return slices.Contains(strings.FieldsFunc(os.Getenv("HUTONG_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' }), program)
+}
+
+// chromium finds the browser.
+func chromium() (path string, found bool) {
+	names := []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "headless-shell"}
+	if runtime.GOOS == "darwin" {
+		names = append(names, "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium")
+	}
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+// up builds the product as it is and brings a network of its own up.
+func up(ctx context.Context, dir string) (*network.Network, error) {
+	bin := filepath.Join(dir, "bin")
+	if err := os.Mkdir(bin, 0o700); err != nil {
+		return nil, err
+	}
+	const module = "github.com/hutong-gov/hutong/"
+	build := exec.CommandContext(ctx, "go", "build", "-o", bin, module+"chaincode/cmd/chaincode", module+"gateway/cmd/gateway", module+"gateway/cmd/devidp")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build: %w\n%s", err, out)
+	}
+	// Fabric's binaries are those of the checkout, built there once.
+	standard, err := network.Open(network.Options{State: filepath.Join(dir, "unused")})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(standard.Options.FabricBin, "peer")); err != nil {
+		if err := standard.Run(ctx, network.StageBuild); err != nil {
+			return nil, err
+		}
+	}
+	base, err := network.FreeBasePort(standard.Topology)
+	if err != nil {
+		return nil, err
+	}
+	return network.Up(ctx, network.Options{
+		Topology: standard.Topology, BasePort: base, State: filepath.Join(dir, "state"), Bin: bin, FabricBin: standard.Options.FabricBin,
+	})
+}
