@@ -39,14 +39,13 @@ func (v *visitor) look(name string) {
 // named are the roles that mean nothing without a name.
 var named = []string{"link", "button", "textbox", "searchbox", "checkbox", "radio", "navigation", "region", "DisclosureTriangle"}
 
-// tree gives the roles of the page as assistive technology is told them, having made sure of the names.
-func (v *visitor) tree() (roles []string) {
+// tree gives the roles of the page as assistive technology is told them, and those that lack their name.
+func (v *visitor) tree() (roles, nameless []string) {
 	v.Helper()
 	var tree struct {
 		Nodes []struct {
 			Ignored    bool
 			Role, Name struct{ Value string }
-			Node       int `json:"backendDOMNodeId"`
 		}
 	}
 	v.step(func(ctx context.Context) error { return v.tab.Call(ctx, "Accessibility.getFullAXTree", nil, &tree) })
@@ -56,10 +55,18 @@ func (v *visitor) tree() (roles []string) {
 		}
 		roles = append(roles, node.Role.Value)
 		if slices.Contains(named, node.Role.Value) && strings.TrimSpace(node.Name.Value) == "" {
-			v.Errorf("a %s has no name (node %d)", node.Role.Value, node.Node)
+			nameless = append(nameless, node.Role.Value)
 		}
 	}
-	return roles
+	return roles, nameless
+}
+
+// told checks what assistive technology is told of the page: these landmarks and controls, all with their names.
+func (v *visitor) told(name string, wanted ...string) {
+	v.Helper()
+	roles, nameless := v.tree()
+	require.Empty(v, nameless, "%s: these have no name", name)
+	require.Subset(v, roles, wanted, name)
 }
 
 func TestNetworkBrowserAccessible(t *testing.T) {
@@ -67,23 +74,22 @@ func TestNetworkBrowserAccessible(t *testing.T) {
 	v.goTo(v.gateway + "/docs")
 	v.ready()
 	v.look("docs")
-	require.Subset(t, v.tree(), []string{"banner", "navigation", "main", "search", "contentinfo"}, "landmarks")
+	v.told("docs", "banner", "navigation", "main", "search", "contentinfo")
 	// every form at once, one with a refusal on it
 	v.call("get_subjects_me", "")
 	v.run(`document.querySelectorAll("details").forEach(d => d.open = true)`)
 	v.look("docs-open")
-	roles := v.tree()
-	require.Greater(t, len(roles), 1000, "the forms are in the tree")
+	v.told("docs-open", "textbox", "button", "region", "link")
 
 	v.click("#sign-in")
 	v.seen("input[name=user]")
 	v.look("login")
-	require.Subset(t, v.tree(), []string{"main", "radio"})
+	v.told("login", "main", "radio", "button")
 	for name, address := range map[string]string{"provider": v.provider, "signed-out": v.provider + "/signed-out"} {
 		v.goTo(address)
 		v.seen("h1")
 		v.look(name)
-		require.Contains(t, v.tree(), "main")
+		v.told(name, "main")
 	}
 	require.Empty(t, v.unexpected(refused(401, "/v1/subjects/me")))
 }
@@ -147,4 +153,35 @@ func TestNetworkBrowserKeyboard(t *testing.T) {
 	v.seen("#sign-out")
 	require.Contains(t, v.text("#session"), "citizen2")
 	require.Empty(t, v.unexpected())
+}
+
+// TestNetworkBrowserChecksSee spoils the page in every way the checks look for, and sees each of them complain.
+func TestNetworkBrowserChecksSee(t *testing.T) {
+	v := visit(t)
+	v.goTo(v.gateway + "/docs")
+	v.ready()
+	v.run(checks)
+	v.run("globalThis.clean = document.body.cloneNode(true); 0")
+	for _, c := range []struct{ name, spoil, check string }{
+		{"faint text", `document.querySelector("h1").style.color = "#999"`, "contrast"},
+		{"faint edge", `document.querySelector("#find").style.borderColor = "#ddd"`, "contrast"},
+		{"level of heading left out", `document.querySelector("#routes h2").outerHTML = "<h4 id=spoilt>Spoilt</h4>"`, "structure"},
+		{"heading in one language", `document.querySelector("#routes h2 [lang]").remove()`, "structure"},
+		{"Chinese not marked", `document.querySelector("footer p").append("政务")`, "structure"},
+		{"id twice", `document.querySelector("footer").id = "find"`, "structure"},
+		{"tab index", `document.querySelector("#find").tabIndex = 3`, "structure"},
+		{"too wide", `document.querySelector("footer").style.width = "2000px"`, "overflow"},
+		{"no outline", `document.querySelector("#find").style.outline = "none"`, "focus"},
+		{"faint outline", `document.querySelector("#find").style.outlineColor = "#fd8"`, "focus"},
+		{"order turned round", `document.querySelector("#routes").style.cssText = "display: flex; flex-direction: column-reverse"`, "order"},
+	} {
+		v.run(`document.querySelector("#find").focus()`)
+		require.Empty(t, eval[[]string](v, "checks."+c.check+"()"), "before: %s", c.name)
+		v.run(c.spoil)
+		require.NotEmpty(t, eval[[]string](v, "checks."+c.check+"()"), c.name)
+		v.run("document.body.replaceWith(clean.cloneNode(true))")
+	}
+	v.run(`document.querySelector("footer").append(document.createElement("button"), document.createElement("input"))`)
+	_, nameless := v.tree()
+	require.ElementsMatch(t, []string{"button", "textbox"}, nameless)
 }

@@ -52,15 +52,15 @@ func run(m *testing.M) (code int, err error) {
 		absence = "needs a real network, which -short leaves out"
 		return m.Run(), nil
 	}
-	program, found := chromium()
+	ctx := context.Background()
+	program, found := chromium(ctx)
 	if !found {
 		absence = "no Chromium on this machine: install the package chromium, or Google Chrome, to run the tests in a browser"
 		if required("chromium") {
-			return 1, errors.New(absence + " (HUTONG_REQUIRE names chromium)")
+			return 1, errors.New(absence + "; HUTONG_REQUIRE names chromium, so they are not left out")
 		}
 		return m.Run(), nil
 	}
-	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "hutong-browser-")
 	if err != nil {
 		return 1, err
@@ -92,14 +92,17 @@ func required(program string) bool {
 	return slices.Contains(strings.FieldsFunc(os.Getenv("HUTONG_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' }), program)
 }
 
-// chromium finds the browser.
-func chromium() (path string, found bool) {
+// chromium finds the browser. Some systems ship a command of that name that only says what to install: what cannot tell its
+// version is not taken for a browser.
+func chromium(ctx context.Context) (path string, found bool) {
+	ctx, cancel := context.WithTimeout(ctx, stepPatience)
+	defer cancel()
 	names := []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "headless-shell"}
 	if runtime.GOOS == "darwin" {
 		names = append(names, "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium")
 	}
 	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
+		if path, err := exec.LookPath(name); err == nil && exec.CommandContext(ctx, path, "--version").Run() == nil {
 			return path, true
 		}
 	}

@@ -127,7 +127,6 @@ type Key struct {
 var (
 	TabKey    = Key{Name: "Tab", Code: 9}
 	Enter     = Key{Name: "Enter", Code: 13, Text: "\r"}
-	Space     = Key{Name: " ", Code: 32, Text: " "}
 	ArrowDown = Key{Name: "ArrowDown", Code: 40}
 )
 
