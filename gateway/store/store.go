@@ -37,7 +37,7 @@ const busyTimeout = 5 * time.Second
 // The writer's memory and journal. Ids are random, so a block touches pages all over the indexes: they are kept in memory
 // rather than read again, and many blocks' changes of a page are copied from the journal to the file together.
 const (
-	writerCacheKiB  = 32 << 10
+	writerCacheKiB  = 8 << 10
 	checkpointPages = 8 << 10 // 32 MiB of journal
 )
 
