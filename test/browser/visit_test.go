@@ -140,6 +140,26 @@ func provenByPKCE(v *visitor) {
 	require.NotContains(v, redeemed.URL, "code", "the code stays out of addresses")
 }
 
+// TestNetworkBrowserLinks opens what the page links to: plain texts and documents, and nothing to complain of.
+func TestNetworkBrowserLinks(t *testing.T) {
+	v := visit(t)
+	for _, c := range []struct{ path, has string }{
+		{"/openapi.json", `"openapi"`},
+		{"/problems", "request.invalid"},
+		{"/problems/request.invalid", "Routes that may answer it"},
+		{"/readyz", `"ready":true`},
+	} {
+		v.goTo(v.gateway + "/docs")
+		v.ready()
+		require.True(t, eval[bool](v, `document.querySelector("a[href='`+c.path+`']") !== null`), "the page links to %s", c.path)
+		v.goTo(v.gateway + c.path)
+		v.until(`document.readyState === "complete"`)
+		require.Contains(t, eval[string](v, "document.body.textContent"), c.has)
+	}
+	require.Empty(t, v.unexpected())
+	require.Equal(t, []string{v.gateway}, v.hosts())
+}
+
 // TestNetworkBrowserSignInWithoutScripts signs in at the provider in a browser that runs no scripts.
 func TestNetworkBrowserSignInWithoutScripts(t *testing.T) {
 	v := visit(t)
