@@ -7,6 +7,8 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/hyperledger/fabric-gateway/pkg/client"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/hutong-gov/hutong/chaincode/canonical"
 	"github.com/hutong-gov/hutong/chaincode/fault"
@@ -293,8 +295,8 @@ func (l *Ledger) Look(ctx context.Context, tx string) (commit follow.Commit, fou
 		return commit, true, nil
 	case ctx.Err() != nil:
 		return commit, false, ctx.Err()
-	case errors.Is(waiting.Err(), context.DeadlineExceeded):
-		return commit, false, nil
+	case errors.Is(waiting.Err(), context.DeadlineExceeded), status.Code(err) == codes.DeadlineExceeded:
+		return commit, false, nil // the peer's clock for the call may run out a moment before ours
 	}
 	return commit, false, &UnreachableError{Stage: Evaluating, Err: err}
 }
