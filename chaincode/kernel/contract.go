@@ -119,6 +119,10 @@ func (c *Contract) Handle(stub Stub, args [][]byte, stamp *timestamppb.Timestamp
 		By: by, At: stamp.AsTime().UTC().Truncate(time.Millisecond), ID: stub.GetTxID(), Channel: stub.GetChannelID(),
 		Store: state.NewStore(stub), stub: stub,
 	}
+	// Reads too: some judge what holds "now", and endorsers sign what they answer.
+	if err := c.checkTime(tx.At); err != nil {
+		return nil, err
+	}
 	if name == BatchFunction {
 		return c.batch(tx, argument)
 	}
@@ -133,9 +137,6 @@ func (c *Contract) Handle(stub Stub, args [][]byte, stamp *timestamppb.Timestamp
 		return f.read(tx, argument)
 	}
 	var command Command
-	if err := c.checkTime(tx.At); err != nil {
-		return nil, err
-	}
 	if err := canonical.DecodeEnvelope(argument, &command); err != nil {
 		return nil, err
 	}
@@ -147,9 +148,6 @@ func (c *Contract) Handle(stub Stub, args [][]byte, stamp *timestamppb.Timestamp
 }
 
 func (c *Contract) batch(tx *Tx, argument []byte) ([]byte, error) {
-	if err := c.checkTime(tx.At); err != nil {
-		return nil, err
-	}
 	var batch Batch
 	if err := canonical.DecodeEnvelope(argument, &batch); err != nil {
 		return nil, err
