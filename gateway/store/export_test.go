@@ -2,31 +2,8 @@ package store
 
 import (
 	"context"
-	"errors"
 	"strings"
 )
-
-// MakeFirst makes a store as the first version of its tables left it, at block 7 and bound to a fingerprint.
-func MakeFirst(ctx context.Context, file, fingerprint string) error {
-	db, err := connect(file, 1, false)
-	if err != nil {
-		return err
-	}
-	provider, err := migrator(db)
-	if err == nil {
-		_, err = provider.UpTo(ctx, 1)
-	}
-	for _, text := range []string{
-		`INSERT INTO blocks VALUES (7, 'aa', 'bb', 'cc', 1, 1, 0)`, `INSERT INTO checkpoint VALUES (1, 7, 'aa')`,
-		`INSERT INTO revisions VALUES ('use', 'u1', 7, 0, 'exchange', 'tx', 0, 1, 'open', 0, '{}')`,
-		`INSERT INTO meta VALUES ('` + fingerprintName + `', '` + fingerprint + `')`,
-	} {
-		if err == nil {
-			_, err = db.ExecContext(ctx, text)
-		}
-	}
-	return errors.Join(err, db.Close())
-}
 
 // Explain shows how the database would carry out a query.
 func (s *Store) Explain(ctx context.Context, q Query) (string, error) {

@@ -105,20 +105,6 @@ func TestOtherFingerprintStartsAnew(t *testing.T) {
 	apply(t, s, block(0))
 }
 
-func TestOlderTablesStartAnew(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "projection.db")
-	require.NoError(t, store.MakeFirst(ctx, file, "one"))
-	s := open(t, file, "one")
-	defer s.Close()
-	_, ok, err := s.Checkpoint(ctx)
-	require.NoError(t, err)
-	require.False(t, ok)
-	past, _, err := s.History(ctx, "use", "u1", 10, "")
-	require.NoError(t, err)
-	require.Empty(t, past)
-	apply(t, s, block(0), block(1, record("use", "u1", 1, state.Index{})))
-}
-
 func TestApplyIsInOrderAndWhole(t *testing.T) {
 	s := fresh(t)
 	require.ErrorContains(t, s.Apply(ctx, []store.Rows{block(1)}), "does not follow")

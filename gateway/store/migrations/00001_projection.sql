@@ -1,4 +1,7 @@
 -- What the ledger says, folded into rows. All of it can be dropped and built again from the blocks.
+-- What a transaction costs is the pages it touches: tables whose key is the ledger's order are kept in that order (WITHOUT
+-- ROWID), not once in a heap and once in an index; a revision is written when a record is superseded, the present state is
+-- in records alone; the index of transactions holds the beginning of an id.
 -- Times are milliseconds since 1970-01-01 UTC. NULL in a column of an index means: not indexed.
 
 -- +goose Up
@@ -40,8 +43,8 @@ CREATE TABLE transactions (
     writes    INTEGER NOT NULL, -- over all namespaces
     malformed TEXT    NOT NULL,
     PRIMARY KEY (block, position)
-);
-CREATE INDEX transactions_by_id ON transactions (id);
+) WITHOUT ROWID;
+CREATE INDEX transactions_by_id ON transactions (substr(id, 1, 12));
 
 CREATE TABLE records (
     contract   TEXT    NOT NULL,
@@ -55,8 +58,10 @@ CREATE TABLE records (
     case_id    TEXT,
     kind       TEXT,
     body       TEXT    NOT NULL, -- JSON as it is on the ledger
-    block      BIGINT  NOT NULL, -- of the last change
+    block      BIGINT  NOT NULL, -- of the last change, as are the next three
+    position   INTEGER NOT NULL,
     tx_id      TEXT    NOT NULL,
+    at         BIGINT  NOT NULL,
     created_at BIGINT  NOT NULL,
     changed_at BIGINT  NOT NULL,
     PRIMARY KEY (noun, id, contract)
@@ -69,6 +74,7 @@ CREATE INDEX records_by_peer ON records (noun, peer, created_at, id) WHERE peer 
 CREATE INDEX records_by_case ON records (noun, case_id, created_at, id) WHERE case_id IS NOT NULL;
 CREATE INDEX records_by_kind ON records (noun, kind, created_at, id) WHERE kind IS NOT NULL;
 
+-- States of records that are not the present one, and deletions.
 CREATE TABLE revisions (
     noun     TEXT    NOT NULL,
     id       TEXT    NOT NULL,
@@ -84,6 +90,14 @@ CREATE TABLE revisions (
     PRIMARY KEY (noun, id, block, position, contract)
 );
 
+-- A record that changes leaves its last state behind.
+-- +goose StatementBegin
+CREATE TRIGGER records_change BEFORE UPDATE ON records BEGIN
+    INSERT INTO revisions (noun, id, block, position, contract, tx_id, at, version, status, deleted, body)
+    VALUES (OLD.noun, OLD.id, OLD.block, OLD.position, OLD.contract, OLD.tx_id, OLD.at, OLD.version, OLD.status, 0, OLD.body);
+END;
+-- +goose StatementEnd
+
 CREATE TABLE changes (
     block    BIGINT  NOT NULL,
     position INTEGER NOT NULL, -- of the transaction in the block
@@ -97,7 +111,7 @@ CREATE TABLE changes (
     agency   TEXT,
     case_id  TEXT,
     PRIMARY KEY (block, position, n)
-);
+) WITHOUT ROWID;
 CREATE INDEX changes_by_subject ON changes (subject, block, position, n) WHERE subject IS NOT NULL;
 CREATE INDEX changes_by_agency ON changes (agency, block, position, n) WHERE agency IS NOT NULL;
 CREATE INDEX changes_by_case ON changes (case_id, block, position, n) WHERE case_id IS NOT NULL;
