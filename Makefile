@@ -65,7 +65,7 @@ lint: ## gofmt, go vet, staticcheck; what differs on macOS as macOS sees it
 fuzz: ## every fuzz target for FUZZTIME (default 20s) each
 	@for package in $$(grep -rl --include='*_test.go' 'func Fuzz' chaincode gateway network test | xargs -n1 dirname | sort -u); do \
 	  for target in $$(grep -ho 'func Fuzz[A-Za-z0-9_]*' $$package/*_test.go | cut -c6-); do \
-	    echo "== $$package $$target"; $(GO) test ./$$package -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) || exit 1; \
+	    echo "== $$package $$target"; $(GO) test ./$$package -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; \
 	  done; \
 	done
 
