@@ -100,7 +100,7 @@ func (t *transformer) escape() (rune, bool) {
 	return r, ok && r != utf8.RuneError
 }
 
-// unit reads \uXXXX.
+// unit reads one escaped UTF-16 code unit: a backslash, u and four hexadecimal digits.
 func (t *transformer) unit() (rune, bool) {
 	if t.at+6 > len(t.in) || t.in[t.at] != '\\' || t.in[t.at+1] != 'u' {
 		return 0, false

@@ -24,7 +24,7 @@ const (
 func (r PublishType) Validate() error {
 	err := cmp.Or(
 		exchange.CheckCode("code", r.Code),
-		under("name", r.Name.Validate()),
+		fault.Under("name", r.Name.Validate()),
 		exchange.CheckFieldSpecs("fields", r.Fields),
 	)
 	if err == nil && (r.ValidDays < 0 || r.ValidDays > MaxValidDays) {
@@ -123,12 +123,4 @@ func optional(value string, check func() error) error {
 		return nil
 	}
 	return check()
-}
-
-// under moves a fault under a parent field; no fault stays none.
-func under(parent string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fault.From(err).Under(parent)
 }

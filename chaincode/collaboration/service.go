@@ -26,14 +26,14 @@ var Categories = []string{CategoryExchange, CategoryCollaboration, CategoryCerti
 var questionTypes = []string{"string", "integer", "boolean", "date"}
 
 // Validate implements kernel.Validator.
-func (r ProposeDefinition) Validate() error { return under("service", r.Service.Validate()) }
+func (r ProposeDefinition) Validate() error { return fault.Under("service", r.Service.Validate()) }
 
 // Validate checks a service whole: that every reference in it leads somewhere and that its steps can be walked.
 func (s Service) Validate() error {
 	return cmp.Or(
 		exchange.CheckCode("code", s.Code),
 		between("edition", s.Edition, 1, MaxEdition),
-		under("name", s.Name.Validate()),
+		fault.Under("name", s.Name.Validate()),
 		oneOf("category", s.Category, Categories),
 		exchange.CheckAgency("lead", s.Lead),
 		exchange.CheckLegalBasis("legal_basis", s.LegalBasis),
@@ -49,7 +49,7 @@ func (s Service) checkForm() error {
 	return each("form", s.Form, 0, MaxQuestions, func(at string, q Question) (string, error) {
 		return q.ID, cmp.Or(
 			exchange.CheckCode(at+".id", q.ID),
-			under(at+".name", q.Name.Validate()),
+			fault.Under(at+".name", q.Name.Validate()),
 			oneOf(at+".type", q.Type, questionTypes),
 		)
 	})
@@ -59,7 +59,7 @@ func (s Service) checkSteps() error {
 	if err := each("steps", s.Steps, 1, MaxSteps, func(at string, step Step) (string, error) {
 		return step.ID, cmp.Or(
 			exchange.CheckCode(at+".id", step.ID),
-			under(at+".name", step.Name.Validate()),
+			fault.Under(at+".name", step.Name.Validate()),
 			exchange.CheckAgency(at+".agency", step.Agency),
 		)
 	}); err != nil {
@@ -104,7 +104,7 @@ func (s Service) checkMaterials() error {
 	return each("materials", s.Materials, 0, MaxMaterials, func(at string, m Material) (string, error) {
 		return m.ID, cmp.Or(
 			exchange.CheckCode(at+".id", m.ID),
-			under(at+".name", m.Name.Validate()),
+			fault.Under(at+".name", m.Name.Validate()),
 			oneOf(at+".source", m.Source, []string{FromApplicant, FromDataset, FromCertificate}),
 			m.checkSource(at, agencies),
 		)

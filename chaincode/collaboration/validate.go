@@ -59,7 +59,7 @@ func (r Apply) Validate() error {
 	if err != nil {
 		return err
 	}
-	return under("jws", a.Validate())
+	return fault.Under("jws", a.Validate())
 }
 
 // Validate implements kernel.Validator.
@@ -79,7 +79,7 @@ func (r Withdraw) Validate() error {
 	if err := peek(r.JWS, WithdrawalKind, &w); err != nil {
 		return err
 	}
-	return under("jws", w.Validate())
+	return fault.Under("jws", w.Validate())
 }
 
 func peek(jws, kind string, content any) error {
@@ -120,7 +120,7 @@ func (r Conclude) Validate() error {
 	if err := exchange.CheckIdentifier("case", r.Case); err != nil || r.Certificate == nil {
 		return err
 	}
-	return under("certificate", cmp.Or(
+	return fault.Under("certificate", cmp.Or(
 		commitment.Check("commitment", r.Certificate.Commitment),
 		certificate.CheckValidity("valid_from", r.Certificate.ValidFrom, "valid_until", r.Certificate.ValidUntil),
 	))
@@ -158,12 +158,4 @@ func between(field string, value, least, most int) error {
 		return fault.Field(field, fmt.Sprintf("between:%d,%d", least, most), "use a number within these limits")
 	}
 	return nil
-}
-
-// under moves a fault under a parent field; no fault stays none.
-func under(parent string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fault.From(err).Under(parent)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/state"
 )
@@ -15,7 +16,7 @@ var Duties = []string{DutyIdentity, DutyPortal}
 func (r RegisterAgency) Validate() error {
 	return cmp.Or(
 		match("code", r.Code, agencyCodeForm, "send the part of the agency's id after the organisation"),
-		under("name", r.Name.Validate()),
+		fault.Under("name", r.Name.Validate()),
 		checkKey("exchange_key", r.ExchangeKey),
 		checkGateway("gateway", r.Gateway),
 	)
@@ -39,7 +40,7 @@ func (r RegisterAgency) Register(by access.Caller) (a Agency, event kernel.Chang
 func (r UpdateAgency) Validate() error {
 	return cmp.Or(
 		CheckAgency("agency", r.Agency),
-		under("name", r.Name.Validate()),
+		fault.Under("name", r.Name.Validate()),
 		checkKey("exchange_key", r.ExchangeKey),
 		checkGateway("gateway", r.Gateway),
 	)

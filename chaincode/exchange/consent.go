@@ -57,7 +57,7 @@ func (r GiveConsent) Validate() error {
 	if err != nil {
 		return err
 	}
-	return under("jws", terms.Validate())
+	return fault.Under("jws", terms.Validate())
 }
 
 // Give makes a consent of what the subject signed. Guards, in order:

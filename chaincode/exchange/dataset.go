@@ -17,7 +17,7 @@ var classifications = []string{Open, Shared, Conditional, Restricted}
 func (r PublishDataset) Validate() error {
 	return cmp.Or(
 		CheckCode("code", r.Code),
-		under("name", r.Name.Validate()),
+		fault.Under("name", r.Name.Validate()),
 		oneOf("classification", r.Classification, classifications),
 		CheckFieldSpecs("fields", r.Fields),
 		r.checkSelector(),

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/state"
 )
@@ -39,7 +40,7 @@ func subset(some, all []string) bool {
 func (r RequestGrant) Validate() error {
 	return cmp.Or(
 		CheckDataset("dataset", r.Dataset),
-		under("terms", r.Terms.Validate()),
+		fault.Under("terms", r.Terms.Validate()),
 		CheckLegalBasis("legal_basis", r.Basis),
 	)
 }
@@ -72,7 +73,7 @@ func (r RequestGrant) Request(id string, by access.Caller, d Dataset, at time.Ti
 
 // Validate implements kernel.Validator.
 func (r GrantAccess) Validate() error {
-	return cmp.Or(CheckIdentifier("grant", r.Grant), under("terms", r.Terms.Validate()))
+	return cmp.Or(CheckIdentifier("grant", r.Grant), fault.Under("terms", r.Terms.Validate()))
 }
 
 // Grant grants a request on terms within those wanted. Guards, in order:

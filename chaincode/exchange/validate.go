@@ -158,7 +158,7 @@ func CheckFieldSpecs(field string, specs []FieldSpec) error {
 		at := fmt.Sprintf("%s[%d]", field, i)
 		if err := cmp.Or(
 			match(at+".name", spec.Name, fieldForm, "name a field with lower-case letters, digits and _"),
-			under(at+".title", spec.Title.Validate()),
+			fault.Under(at+".title", spec.Title.Validate()),
 			oneOf(at+".type", spec.Type, fieldTypes),
 		); err != nil {
 			return err
@@ -246,12 +246,4 @@ func required(field string) error { return fault.Field(field, "required", "this 
 
 func tooLong(field string, limit int) error {
 	return fault.Field(field, fmt.Sprintf("max_length:%d", limit), "make it shorter")
-}
-
-// under moves a fault under a parent field; no fault stays none.
-func under(parent string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fault.From(err).Under(parent)
 }

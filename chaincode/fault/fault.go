@@ -127,6 +127,24 @@ func Parse(message string) (f *Fault, ok bool) {
 	}
 }
 
+// Under moves an error's fault under a parent field; any other error, and none, stays what it is.
+func Under(parent string, err error) error {
+	var f *Fault
+	if errors.As(err, &f) {
+		return f.Under(parent)
+	}
+	return err
+}
+
+// Naming makes the fault of a missing record name the member of the request that asks for it.
+func Naming(field string, err error) error {
+	var f *Fault
+	if errors.As(err, &f) && f.Kind == Missing {
+		return f.On(field, "exists")
+	}
+	return err
+}
+
 // From turns any error into a fault: itself if it is one, else an Internal fault that keeps the error's text.
 func From(err error) *Fault {
 	if err == nil {

@@ -166,7 +166,10 @@ type stored struct {
 	Receipt Receipt `json:"receipt"`
 }
 
-var receipts = state.Map[stored]{Noun: "receipt", Parts: []string{"id"},
+// ReceiptNoun is the noun of receipts: bookkeeping, which repeats what records and transactions say.
+const ReceiptNoun = "receipt"
+
+var receipts = state.Map[stored]{Noun: ReceiptNoun, Parts: []string{"id"},
 	Doc: "The first answer to a transition, under the id derived from its caller, function and idempotency key."}
 
 // carryOut judges and runs one command, keeping its writes and changes only if it succeeds.

@@ -63,6 +63,15 @@ func (tx *Tx) Stamp() state.Stamp {
 	return state.Stamp{By: tx.By.Agency, Staff: tx.Staff, At: tx.At, Tx: tx.ID}
 }
 
+// Touch counts and stamps a change of a record that is made or changed along with another.
+func (tx *Tx) Touch(head *state.Head) {
+	head.Version++
+	head.Changed = tx.Stamp()
+	if head.Version == 1 {
+		head.Created = head.Changed
+	}
+}
+
 // Ask calls a read function of another chaincode on this channel; what it reads joins this transaction's read set. A
 // fault of the other chaincode is returned as it is.
 func (tx *Tx) Ask(chaincode, function string, request, answer any) error {

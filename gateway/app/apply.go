@@ -137,7 +137,7 @@ func (a *App) checkConsents(consents []string, application collaboration.Applica
 			return err
 		}
 		if err := terms.Validate(); err != nil {
-			return under(at, err)
+			return fault.Under(at, err)
 		}
 		code := collaboration.DefinitionKey(application.Definition)[0]
 		switch {
@@ -159,7 +159,7 @@ func (a *App) checkConsents(consents []string, application collaboration.Applica
 func (a *App) keepForm(ctx context.Context, d collaboration.Definition, application collaboration.Application, form commitment.Document) error {
 	root, err := form.Root()
 	if err != nil {
-		return under("form", err)
+		return fault.Under("form", err)
 	}
 	if root != application.Form {
 		return fault.New(fault.Refused, "form.commitment_mismatch", "sign the commitment of the answers that are sent").On("application.form", "equals:form")

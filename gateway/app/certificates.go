@@ -62,7 +62,7 @@ func (a *App) Conclude(ctx context.Context, who Actor, req Conclude) (answer Con
 		answer.Certificate = collaboration.CertificateID(c.Lead, c.ID)
 		issue, err := a.document(ctx, certificate.Issue{Type: c.Outcome, Subject: c.Subject, Case: c.ID}, answer.Certificate, c.Lead, c.Created.By, *req.Certificate)
 		if err != nil {
-			return answer, under("certificate", err)
+			return answer, fault.Under("certificate", err)
 		}
 		answer.Commitment = issue.Commitment
 		request.Certificate = &collaboration.Certificate{Commitment: issue.Commitment, ValidFrom: issue.From, ValidUntil: issue.Until}
@@ -97,10 +97,10 @@ func (a *App) document(ctx context.Context, issue certificate.Issue, id, issuer,
 	}
 	document, err := a.salted(issuer, "certificate", id, values)
 	if err != nil {
-		return issue, under("values", err)
+		return issue, fault.Under("values", err)
 	}
 	if issue.Commitment, err = document.Root(); err != nil {
-		return issue, under("values", err)
+		return issue, fault.Under("values", err)
 	}
 	return issue, a.keepDocument(ctx, issue.Case, document, portal, issuer)
 }
@@ -326,7 +326,7 @@ func (a *App) Verify(ctx context.Context, _ Actor, req Verify) (verdict certific
 			return verdict, fault.Field("commitment", "absent", "send the document or its commitment, not both")
 		}
 		if question.Commitment, err = req.Document.Root(); err != nil {
-			return verdict, under("document", err)
+			return verdict, fault.Under("document", err)
 		}
 	}
 	if req.At != nil {

@@ -100,7 +100,7 @@ func (a *App) openSelector(use exchange.Use, sealed seal.Envelope) (map[string]j
 	}
 	document, err := a.open(sealed)
 	if err != nil {
-		return nil, under("selector", err)
+		return nil, fault.Under("selector", err)
 	}
 	return document.Values(), nil
 }

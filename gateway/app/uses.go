@@ -61,10 +61,10 @@ func (a *App) RequestUse(ctx context.Context, who Actor, req RequestUse) (answer
 	}
 	selector, err := a.salted(who.Agency, "selector", id, values)
 	if err != nil {
-		return answer, under("selector", err)
+		return answer, fault.Under("selector", err)
 	}
 	if request.Selector, err = selector.Root(); err != nil {
-		return answer, under("selector", err)
+		return answer, fault.Under("selector", err)
 	}
 	if err := request.Validate(); err != nil {
 		return answer, err

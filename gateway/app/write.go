@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/canonical"
@@ -85,13 +84,4 @@ func receipt(o ledger.Outcome) (Receipt, error) {
 	default:
 		return Receipt{}, Unknown{o.Tx}
 	}
-}
-
-// under moves a fault under a member of the request; any other error stays what it is.
-func under(parent string, err error) error {
-	var f *fault.Fault
-	if errors.As(err, &f) {
-		return f.Under(parent)
-	}
-	return err
 }

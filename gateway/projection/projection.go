@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/state"
 	"github.com/hutong-gov/hutong/gateway/follow"
 	"github.com/hutong-gov/hutong/gateway/store"
@@ -116,4 +117,4 @@ func NewFolder(contracts []Contract) (*Folder, error) {
 func (f *Folder) Fingerprint() string { return f.signature }
 
 // skipped says whether a noun is a contract's bookkeeping: receipts repeat what records and transactions say.
-func skipped(noun string) bool { return noun == "receipt" }
+func skipped(noun string) bool { return noun == kernel.ReceiptNoun }

@@ -34,10 +34,7 @@ var (
 // typeOf reads the type a request names.
 func typeOf(tx *kernel.Tx, code string) (certificate.Type, error) {
 	t, err := certificate.Types.Get(tx.Store, code)
-	if f := fault.From(err); f != nil && f.Kind == fault.Missing {
-		return t, f.On("request.type", "exists")
-	}
-	return t, err
+	return t, fault.Naming("request.type", err)
 }
 
 var publishType = kernel.NewCreate(kernel.Create[certificate.PublishType, certificate.Type]{

@@ -4,6 +4,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/certificate"
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
+	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
@@ -45,7 +46,7 @@ func cases() []kernel.Function {
 		kernel.NewRead(collaboration.CaseCheck, access.Everyone(), "Whether a case is open, whose it is and which agencies have a part in it.",
 			func(tx *kernel.Tx, r collaboration.CheckCase) (collaboration.CaseState, error) {
 				c, err := collaboration.Cases.Get(tx.Store, r.Case)
-				return c.State(), naming("request.case", err)
+				return c.State(), fault.Naming("request.case", err)
 			}),
 	}
 }
@@ -62,7 +63,7 @@ func apply(tx *kernel.Tx, id string, r collaboration.Apply) (c collaboration.Cas
 	}
 	definition, err := collaboration.Definitions.Get(tx.Store, collaboration.DefinitionKey(application.Definition)...)
 	if err != nil {
-		return c, naming("request.jws.definition", err)
+		return c, fault.Naming("request.jws.definition", err)
 	}
 	slot, taken, err := collaboration.Slots.Find(tx.Store, application.Subject, definition.Code)
 	if err != nil {
@@ -133,7 +134,7 @@ func tasks(tx *kernel.Tx, caseID string, steps []string) ([]collaboration.Task, 
 
 func putTasks(tx *kernel.Tx, list []collaboration.Task) error {
 	for _, task := range list {
-		touch(tx, &task.Head)
+		tx.Touch(&task.Head)
 		if err := collaboration.Tasks.Put(tx.Store, task, task.Case, task.Step); err != nil {
 			return err
 		}
@@ -142,7 +143,7 @@ func putTasks(tx *kernel.Tx, list []collaboration.Task) error {
 }
 
 func putSlot(tx *kernel.Tx, slot collaboration.Slot) error {
-	touch(tx, &slot.Head)
+	tx.Touch(&slot.Head)
 	return collaboration.Slots.Put(tx.Store, slot, slot.Subject, slot.Service)
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/signed"
-	"github.com/hutong-gov/hutong/chaincode/state"
 )
 
 // Who may call what.
@@ -39,22 +38,5 @@ func New() *kernel.Contract {
 // subjectKey asks for the key a subject's signature is verified with. field names who asks for the subject.
 func subjectKey(tx *kernel.Tx, field, subject string) (key signed.Key, err error) {
 	err = tx.Ask(exchange.Name, exchange.SubjectKey, exchange.KeyOf{Subject: subject}, &key)
-	return key, naming(field, err)
-}
-
-// naming makes the fault of a missing record name the member of the request that asks for it.
-func naming(field string, err error) error {
-	if f := fault.From(err); f != nil && f.Kind == fault.Missing {
-		return f.On(field, "exists")
-	}
-	return err
-}
-
-// touch counts and stamps a change of a record that is made or changed along with another.
-func touch(tx *kernel.Tx, head *state.Head) {
-	head.Version++
-	head.Changed = tx.Stamp()
-	if head.Version == 1 {
-		head.Created = head.Changed
-	}
+	return key, fault.Naming(field, err)
 }

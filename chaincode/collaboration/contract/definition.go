@@ -8,6 +8,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/certificate"
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
@@ -70,7 +71,7 @@ func references(tx *kernel.Tx, s collaboration.Service) error {
 	for _, id := range s.Datasets() {
 		var d exchange.Dataset
 		if err := tx.Ask(exchange.Name, "dataset:Get", kernel.ByID{ID: id}, &d); err != nil {
-			return naming("request.service.materials.dataset", err)
+			return fault.Naming("request.service.materials.dataset", err)
 		}
 		if err := s.Fits(d); err != nil {
 			return err
@@ -79,7 +80,7 @@ func references(tx *kernel.Tx, s collaboration.Service) error {
 	for _, code := range s.CertificateTypes() {
 		var t certificate.Type
 		if err := tx.Ask(certificate.Name, "type:Get", kernel.ByID{ID: code}, &t); err != nil {
-			return naming("request.service.certificate_type", err)
+			return fault.Naming("request.service.certificate_type", err)
 		}
 	}
 	return nil
@@ -104,7 +105,7 @@ func activated(tx *kernel.Tx, d collaboration.Definition) error {
 		if !changed {
 			return nil
 		}
-		touch(tx, &retired.Head)
+		tx.Touch(&retired.Head)
 		if err := collaboration.Definitions.Put(tx.Store, retired, collaboration.DefinitionKey(retired.ID)...); err != nil {
 			return err
 		}

@@ -42,7 +42,7 @@ func reject(tx *kernel.Tx, t collaboration.Task, act collaboration.Act, r collab
 	if t, err = tell(tx, t, act, collaboration.EventStepRejected, err); err != nil {
 		return t, err
 	}
-	touch(tx, &c.Head)
+	tx.Touch(&c.Head)
 	if err := collaboration.Cases.Put(tx.Store, c, c.ID); err != nil {
 		return t, err
 	}

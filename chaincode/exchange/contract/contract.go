@@ -48,19 +48,5 @@ func announce(tx *kernel.Tx, event kernel.Change, err error) error {
 // get reads a record that a request names in the given member; its absence is a fault of that member.
 func get[T any](tx *kernel.Tx, m state.Map[T], field string, parts ...string) (T, error) {
 	record, err := m.Get(tx.Store, parts...)
-	return record, naming(field, err)
-}
-
-// naming makes the fault of a missing record name the member of the request that asks for it.
-func naming(field string, err error) error {
-	if f := fault.From(err); f != nil && f.Kind == fault.Missing {
-		return f.On(field, "exists")
-	}
-	return err
-}
-
-// touch counts and stamps a change of a record that is changed along with another.
-func touch(tx *kernel.Tx, head *state.Head) {
-	head.Version++
-	head.Changed = tx.Stamp()
+	return record, fault.Naming(field, err)
 }

@@ -23,8 +23,7 @@ func subjects() []kernel.Function {
 				if err != nil {
 					return s, err
 				}
-				log.Created = tx.Stamp()
-				touch(tx, &log.Head)
+				tx.Touch(&log.Head)
 				if err := exchange.Logs.Put(tx.Store, log, log.Subject); err != nil {
 					return s, err
 				}

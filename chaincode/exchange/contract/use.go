@@ -3,6 +3,7 @@ package contract
 import (
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
@@ -48,12 +49,12 @@ func requestUse(tx *kernel.Tx, id string, r exchange.RequestUse) (u exchange.Use
 		return u, err
 	}
 	if c := outcome.Consent; c != nil {
-		touch(tx, &c.Head)
+		tx.Touch(&c.Head)
 		if err := exchange.Consents.Put(tx.Store, *c, c.ID); err != nil {
 			return u, err
 		}
 	}
-	touch(tx, &outcome.Log.Head)
+	tx.Touch(&outcome.Log.Head)
 	if err := exchange.Logs.Put(tx.Store, outcome.Log, u.Subject); err != nil {
 		return u, err
 	}
@@ -77,7 +78,7 @@ func contextOf(tx *kernel.Tx, r exchange.RequestUse) (c exchange.Context, err er
 	}
 	var answer collaboration.CaseState
 	if err = tx.Ask(collaboration.Name, collaboration.CaseCheck, collaboration.CheckCase{Case: r.Case}, &answer); err != nil {
-		return c, naming("request.case", err)
+		return c, fault.Naming("request.case", err)
 	}
 	c.Matter = exchange.Matter{Subject: answer.Subject, Open: answer.Status == collaboration.Open, Agencies: answer.Agencies}
 	return c, nil
