@@ -61,6 +61,14 @@ func (c *Commits) Waiting() int {
 	return len(c.waiting)
 }
 
+// Awaited says whether somebody waits for a transaction.
+func (c *Commits) Awaited(tx string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.waiting[tx]
+	return ok
+}
+
 // Resolve tells whoever waits for transactions of a block.
 func (c *Commits) Resolve(number uint64, outcomes []block.Outcome) {
 	c.mu.Lock()

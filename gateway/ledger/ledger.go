@@ -1,14 +1,16 @@
 // Package ledger is the gateway's only way to Fabric: it signs for the identities of its own organisation, sends to its
-// own peer, and says what became of a write in one of three words.
+// own peer, and says what became of a write in one of four words.
 //
 //	Submit:  propose ──endorse──▶ order ──▶ wait for the block ──▶ committed
 //	            │         │         │              │                rejected (a fault; nothing written)
 //	            │         │         │              └─ no block ───▶ unknown
+//	            │         │         │  └─ the caller does not wait ▶ pending
 //	            │         │         └─ may have arrived ──────────▶ wait a little, then unknown
 //	            └─────────┴─ nothing sent ────────────────────────▶ UnreachableError
 //
 // A commit is learnt from the gateway's own block stream (package follow), one stream for all writes, not from a call for
-// each; only if the stream is down or late is the peer asked.
+// each; only if the stream is down or late is the peer asked. A caller who does not want to wait for the block (Async) is
+// answered as soon as an orderer has the transaction.
 //
 // Invariants: Unknown means that an orderer may have the transaction, never that nobody looked. A write is sent again
 // only when it is certain that nothing of it was written. Every write carries an idempotency key that the contracts

@@ -22,6 +22,9 @@ const (
 	Committed State = "committed"
 	// Rejected: the ledger did not take it, and nothing was written. Outcome.Fault says why.
 	Rejected State = "rejected"
+	// Pending: the contracts accepted it and an orderer has it; the caller did not want to wait for its block (Async). A
+	// race with another write can still keep it from being committed, and only that should.
+	Pending State = "pending"
 	// Unknown: an orderer may have it, but no block with it has arrived in time. It may still be committed.
 	Unknown State = "unknown"
 )
@@ -29,10 +32,10 @@ const (
 // Outcome of a write.
 type Outcome struct {
 	State   State
-	Tx      string // the transaction; of a repeated request, the one that did it first; empty if none was sent
-	Block   uint64 // who reads at this block or later sees what became of it; 0 if that is not known
-	Receipt kernel.Receipt
-	Fault   *fault.Fault // Rejected
+	Tx      string         // the transaction; of a repeated request, the one that did it first; empty if none was sent
+	Block   uint64         // who reads at this block or later sees what became of it; 0 if that is not known
+	Receipt kernel.Receipt // Committed; of Pending, as it will be
+	Fault   *fault.Fault   // Rejected
 }
 
 // Reasons of the faults that arise here, between the gateway and the ledger. Those of the contracts pass unchanged.

@@ -137,19 +137,30 @@ func (a *attempt) run(ctx context.Context) failure {
 		return failure{verdict: done}
 	}
 	commit, stop := a.ledger.commits.Await(a.tx) // before it is sent: its block may be faster than the answer
-	defer stop()
 	patience := a.ledger.limits.CommitTimeout.Std()
 	if failed = a.order(ctx, transaction); failed.verdict == ambiguous {
 		patience = min(patience, perhapsPatience)
 	} else if failed.verdict != done {
+		stop()
 		return failed
+	} else if _, async := AnswerBy(ctx); async {
+		if found, ok := a.early(ctx, commit, stop); ok {
+			return a.judge(found)
+		}
+		return failure{verdict: accepted}
 	}
+	defer stop()
 	found, ok := a.await(ctx, commit, patience)
 	if !ok {
 		return failure{verdict: ambiguous}
 	}
-	a.block = found.Block
-	return decodeCommit(found.Code)
+	return a.judge(found)
+}
+
+// judge decides by the block the transaction is in.
+func (a *attempt) judge(commit follow.Commit) failure {
+	a.block = commit.Block
+	return decodeCommit(commit.Code)
 }
 
 // endorse collects what the policy asks for: the own peer first, then as many others as are needed.
@@ -261,6 +272,8 @@ func (a *attempt) settle(failed failure) []Outcome {
 		switch failed.verdict {
 		case done:
 			outcomes[i] = a.settled(a.outcomes[i])
+		case accepted:
+			outcomes[i] = a.pending(a.outcomes[i])
 		case ambiguous:
 			outcomes[i] = Outcome{State: Unknown, Tx: a.tx}
 		default:
@@ -282,6 +295,15 @@ func (a *attempt) settled(o Outcome) Outcome {
 		o.Tx = o.Receipt.Tx
 	}
 	return o
+}
+
+// pending is the outcome of a command that was endorsed and ordered, and whose block nobody waited for. What the contract
+// refused, or had done before, stays so whatever becomes of the transaction.
+func (a *attempt) pending(o Outcome) Outcome {
+	if o.State == Committed && !o.Receipt.Replayed {
+		return Outcome{State: Pending, Tx: a.tx, Receipt: o.Receipt}
+	}
+	return a.settled(o)
 }
 
 // Look asks the peer for a transaction whose outcome was unknown. found is false if the peer does not have it now; it may
