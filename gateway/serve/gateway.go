@@ -10,11 +10,9 @@ package serve
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,6 +27,7 @@ import (
 	"github.com/hutong-gov/hutong/gateway/follow"
 	"github.com/hutong-gov/hutong/gateway/ledger"
 	"github.com/hutong-gov/hutong/gateway/projection"
+	"github.com/hutong-gov/hutong/gateway/reload"
 	"github.com/hutong-gov/hutong/gateway/rest"
 	"github.com/hutong-gov/hutong/gateway/vault"
 )
@@ -44,6 +43,7 @@ type Gateway struct {
 	config     *config.Config
 	log        *slog.Logger
 	registry   *prometheus.Registry
+	files      *reload.Set // certificates and roots that may be replaced while the gateway runs
 	ledger     *ledger.Ledger
 	projection *projection.Projection
 	follower   *follow.Follower
@@ -66,6 +66,9 @@ func Open(ctx context.Context, c *config.Config, log *slog.Logger) (g *Gateway, 
 		g.registry.Register(collectors.NewGoCollector()),
 		g.registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
 	); err != nil {
+		return g, err
+	}
+	if g.files, err = reload.NewSet(log, g.registry); err != nil {
 		return g, err
 	}
 	if err := g.openLedger(ctx); err != nil {
@@ -111,7 +114,7 @@ func (g *Gateway) openApp(ctx context.Context) (*app.App, error) {
 		return nil, err
 	}
 	g.onClose(connectors.Close)
-	peers, err := newNeighbours(c.Directory)
+	peers, err := newNeighbours(g.files, c.Directory)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +138,7 @@ func (g *Gateway) openApp(ctx context.Context) (*app.App, error) {
 
 func (g *Gateway) openREST(application *app.App) error {
 	c := g.config
-	roots, err := poolOf(c.OIDC.TLSRoot)
+	roots, err := reload.Roots(c.OIDC.TLSRoot)
 	if err != nil {
 		return fmt.Errorf("oidc.tls_root: %w", err)
 	}
@@ -171,20 +174,4 @@ func exchangeKeys(list []config.ExchangeKey) (seal.Keys, error) {
 		keys[k.Agency] = key
 	}
 	return keys, nil
-}
-
-// poolOf reads PEM certificates from a file; no file means the system's roots.
-func poolOf(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s: no certificate in it", file)
-	}
-	return pool, nil
 }

@@ -12,23 +12,30 @@ import (
 	"github.com/hutong-gov/hutong/gateway/client"
 	"github.com/hutong-gov/hutong/gateway/config"
 	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/reload"
 )
 
 // neighbours are the gateways of other organisations. What passes between them is sealed, and authorised by the ledger; no
 // token is shown.
-type neighbours map[string]*client.Client // by MSP id
+type neighbours map[string]*reload.Value[*client.Client] // by MSP id
 
 var _ app.Peers = neighbours(nil)
 
-func newNeighbours(directory []config.Neighbour) (neighbours, error) {
+// newNeighbours makes a client for each. One whose roots are replaced becomes a new client; the old one's idle connections
+// end by themselves.
+func newNeighbours(files *reload.Set, directory []config.Neighbour) (neighbours, error) {
 	all := neighbours{}
 	for _, n := range directory {
-		roots, err := poolOf(n.TLSRoot)
+		var err error
+		all[n.MSP], err = reload.Add(files, "directory."+n.MSP, func() (*client.Client, error) {
+			roots, err := reload.Roots(n.TLSRoot)
+			if err != nil {
+				return nil, fmt.Errorf("tls_root: %w", err)
+			}
+			return client.New(n.URL, roots, nil)
+		}, []string{n.TLSRoot})
 		if err != nil {
-			return nil, fmt.Errorf("directory: %s: tls_root: %w", n.MSP, err)
-		}
-		if all[n.MSP], err = client.New(n.URL, roots, nil); err != nil {
-			return nil, fmt.Errorf("directory: %s: url: %w", n.MSP, err)
+			return nil, fmt.Errorf("directory: %s: %w", n.MSP, err)
 		}
 	}
 	return all, nil
@@ -50,7 +57,7 @@ func ask(ctx context.Context, n neighbours, msp, method, path string, body any) 
 	if !ok {
 		return seal.Envelope{}, fault.New(fault.Missing, "neighbour.unknown", "the configuration's directory names no gateway for that organisation").On("agency", "in:directory")
 	}
-	envelope, err := client.Do[seal.Envelope](ctx, to, method, path, body)
+	envelope, err := client.Do[seal.Envelope](ctx, to.Get(), method, path, body)
 	if err != nil {
 		return seal.Envelope{}, translate(err)
 	}

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -11,9 +12,10 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/gateway/app"
-	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/config"
 	"github.com/hutong-gov/hutong/gateway/credential"
 	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/reload"
 )
 
 func TestNeighbours(t *testing.T) {
@@ -32,9 +34,10 @@ func TestNeighbours(t *testing.T) {
 		_, _ = w.Write([]byte(body))
 	}))
 	defer server.Close()
-	to, err := client.New(server.URL, nil, nil)
+	files, err := reload.NewSet(slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
-	all := neighbours{"MarketMSP": to}
+	all, err := newNeighbours(files, []config.Neighbour{{MSP: "MarketMSP", URL: server.URL}})
+	require.NoError(t, err)
 	for _, c := range []struct {
 		name        string
 		status      int

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/build"
 	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/reload"
 )
 
 // Run opens a gateway and serves until ctx ends (nil) or something fails for good. ready, where given, is called with the
@@ -30,7 +30,7 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger, ready func(net
 
 // Serve runs the gateway until ctx ends, and drains it.
 func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
-	certificate, err := tls.LoadX509KeyPair(g.config.TLS.Cert, g.config.TLS.Key)
+	certificate, err := reload.Certificate(g.files, "tls", g.config.TLS.Cert, g.config.TLS.Key)
 	if err != nil {
 		return fmt.Errorf("tls: %w", err)
 	}
@@ -56,10 +56,11 @@ func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
 	go func() { following <- g.follower.Run(background) }()
 	g.verifier.Start(background)
 	go g.endorsed.probe(background)
+	go g.files.Run(background)
 
 	failed := make(chan error, len(servers))
 	for i, server := range servers {
-		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+		server.TLSConfig = reload.Server(certificate)
 		go func() { failed <- server.ServeTLS(listeners[i], "", "") }()
 	}
 	g.log.Info("gateway listens", "organisation", g.config.Organisation, "address", door.Addr().String(), "version", build.Version())
