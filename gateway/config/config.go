@@ -22,33 +22,37 @@ import (
 
 // Config is the whole file.
 type Config struct {
-	Organisation     string `yaml:"organisation"` // short name, e.g. "services"
-	MSP              string `yaml:"msp_id"`       // e.g. "ServicesMSP"
-	Listen           string `yaml:"listen"`       // host:port of the HTTPS listener
-	PublicURL        string `yaml:"public_url"`   // how others reach it
-	OperationsListen string `yaml:"operations_listen,omitempty"`
-	TLS              TLS    `yaml:"tls"`
+	Organisation     string `yaml:"organisation"`                // short name, e.g. "services"
+	MSP              string `yaml:"msp_id"`                      // e.g. "ServicesMSP"
+	Listen           string `yaml:"listen"`                      // host:port of the HTTPS listener
+	PublicURL        string `yaml:"public_url"`                  // how others reach it
+	OperationsListen string `yaml:"operations_listen,omitempty"` // host:port of a second HTTPS listener with /metrics, /healthz and /readyz only
+	TLS              TLS    `yaml:"tls"`                         // of both listeners
 
-	Channel       string      `yaml:"channel"`
-	Peer          Peer        `yaml:"peer"`           // the organisation's own
-	EndorsingMSPs []string    `yaml:"endorsing_msps"` // who may endorse writes
-	AllMSPs       []string    `yaml:"all_msps"`
-	Directory     []Neighbour `yaml:"directory,omitempty"`
+	Channel       string      `yaml:"channel"`             // Fabric channel
+	Peer          Peer        `yaml:"peer"`                // the organisation's own
+	EndorsingMSPs []string    `yaml:"endorsing_msps"`      // who may endorse writes
+	AllMSPs       []string    `yaml:"all_msps"`            // the channel's members
+	Directory     []Neighbour `yaml:"directory,omitempty"` // other organisations' gateways, for sealed payloads
 
-	Identities   []Identity    `yaml:"identities"`
-	ExchangeKeys []ExchangeKey `yaml:"exchange_keys,omitempty"`
+	Identities   []Identity    `yaml:"identities"`              // with which the gateway signs
+	ExchangeKeys []ExchangeKey `yaml:"exchange_keys,omitempty"` // with which it opens what is sealed to its agencies
 	PseudonymKey string        `yaml:"pseudonym_key,omitempty"` // file, 32 bytes in hexadecimal; only where citizens are served
 
-	DataDir    string `yaml:"data_dir"`
+	DataDir    string `yaml:"data_dir"` // folder of the projection and the vault
 	OIDC       OIDC   `yaml:"oidc"`
 	Connectors string `yaml:"connectors,omitempty"` // file or folder of connector definitions
 	Limits     Limits `yaml:"limits,omitempty"`
+
+	Rates     Rates     `yaml:"rates,omitempty"`
+	Log       Log       `yaml:"log,omitempty"`
+	Telemetry Telemetry `yaml:"telemetry,omitempty"`
 }
 
-// TLS is the listener's certificate and key, PEM files.
+// TLS is the listener's certificate and key. Files that are replaced are taken into use within seconds.
 type TLS struct {
-	Cert string `yaml:"cert"`
-	Key  string `yaml:"key"`
+	Cert string `yaml:"cert"` // PEM file, the chain from the listener's own certificate up
+	Key  string `yaml:"key"`  // PEM file
 }
 
 // Peer is how the organisation's own peer is reached.
@@ -60,28 +64,28 @@ type Peer struct {
 
 // Neighbour is another organisation's gateway.
 type Neighbour struct {
-	MSP     string `yaml:"msp_id"`
-	URL     string `yaml:"url"`
-	TLSRoot string `yaml:"tls_root"`
+	MSP     string `yaml:"msp_id"`   // of the organisation
+	URL     string `yaml:"url"`      // https address
+	TLSRoot string `yaml:"tls_root"` // PEM file; empty: the system's roots
 }
 
 // Identity is one Fabric identity of this organisation, in an MSP folder (signcerts/, keystore/).
 type Identity struct {
-	Agency string      `yaml:"agency"` // full id, e.g. "services.police"
-	Role   access.Role `yaml:"role"`
-	MSPDir string      `yaml:"msp_dir"`
+	Agency string      `yaml:"agency"`  // full id, e.g. "services.police"
+	Role   access.Role `yaml:"role"`    // agency, admin, portal or auditor; what its certificate says
+	MSPDir string      `yaml:"msp_dir"` // folder
 }
 
 // ExchangeKey is the private key to which payloads for an agency are sealed: PKCS#8 PEM, ECDH P-256.
 type ExchangeKey struct {
-	Agency  string `yaml:"agency"`
-	Private string `yaml:"private"`
+	Agency  string `yaml:"agency"`  // full id
+	Private string `yaml:"private"` // PEM file
 }
 
 // OIDC is the identity provider whose tokens the gateway accepts.
 type OIDC struct {
-	Issuer   string `yaml:"issuer"`
-	Audience string `yaml:"audience"`
+	Issuer   string `yaml:"issuer"`             // https address
+	Audience string `yaml:"audience"`           // that a token must name
 	TLSRoot  string `yaml:"tls_root,omitempty"` // empty: the system's roots
 }
 
@@ -116,11 +120,19 @@ func Parse(text []byte, folder string) (*Config, error) {
 		return nil, errors.New("config: the file holds more than one document")
 	}
 	c.resolve(folder)
-	c.Limits.fill()
+	c.fill()
 	if err := c.Validate(); err != nil {
-		return nil, err
+		return nil, locate(text, err)
 	}
 	return &c, nil
+}
+
+// fill puts defaults in the place of what is not set.
+func (c *Config) fill() {
+	c.Limits.fill()
+	c.Rates.fill()
+	c.Log.fill()
+	c.Telemetry.fill()
 }
 
 // Marshal writes a configuration in the form that Parse reads.
@@ -128,7 +140,7 @@ func (c *Config) Marshal() ([]byte, error) { return yaml.Marshal(c) }
 
 // resolve makes every path absolute.
 func (c *Config) resolve(folder string) {
-	paths := []*string{&c.TLS.Cert, &c.TLS.Key, &c.Peer.TLSRoot, &c.PseudonymKey, &c.DataDir, &c.OIDC.TLSRoot, &c.Connectors}
+	paths := []*string{&c.TLS.Cert, &c.TLS.Key, &c.Peer.TLSRoot, &c.PseudonymKey, &c.DataDir, &c.OIDC.TLSRoot, &c.Connectors, &c.Telemetry.TLSRoot}
 	for i := range c.Directory {
 		paths = append(paths, &c.Directory[i].TLSRoot)
 	}

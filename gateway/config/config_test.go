@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,6 +35,8 @@ data_dir: data
 oidc: {issuer: "https://127.0.0.1:17004", audience: hutong, tls_root: ca.pem}
 pseudonym_key: pseudonym.key
 limits: {commit_timeout: 45s, peer_connections: 4}
+rates: {client: {per_second: 50}, address: {per_second: 0.2, burst: 5}, proxies: [10.0.0.0/8]}
+telemetry: {otlp_endpoint: "https://collector:4318/v1/traces", tls_root: collector.pem, sample_ratio: 0.5}
 `
 
 func TestLoad(t *testing.T) {
@@ -95,16 +98,51 @@ func TestRefusals(t *testing.T) {
 		{"a key without file", ", private: police/private.pem", "", "exchange_keys[0].private is required"},
 		{"a negative limit", "peer_connections: 4", "peer_connections: -4", "limits.peer_connections must be positive"},
 		{"a duration without unit", "commit_timeout: 45s", "commit_timeout: 45", "not a duration"},
+		{"a rate without end", "per_second: 50", "per_second: 5e9", "rates.client.per_second must be between"},
+		{"a burst without a rate", "per_second: 0.2, ", "", "rates.address.per_second is required"},
+		{"a balancer that is no network", "10.0.0.0/8", "10.0.0.1", "rates.proxies[0] must be a network"},
+		{"no level", "channel: government", "channel: government\nlog: {level: loud}", "log.level must be one of debug, info, warn, error"},
+		{"no lines", "channel: government", "channel: government\nlog: {requests_per_second: -1}", "log.requests_per_second must be positive"},
+		{"too many samples", "sample_ratio: 0.5", "sample_ratio: 2", "telemetry.sample_ratio must be between"},
+		{"a collector without its path", "4318/v1/traces", "4318", "telemetry.otlp_endpoint must be"},
+		{"a stop before it began", "peer_connections: 4", "shutdown_delay: -4s", "limits.shutdown_delay must not be negative"},
 		{"a second document", "channel: government", "channel: government\n---\nx: y", "more than one document"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			require.Contains(t, sound, c.from)
 			_, err := config.Parse([]byte(strings.Replace(sound, c.from, c.to, 1)), "/etc/hutong")
 			require.ErrorContains(t, err, c.says)
+			var broken *config.Error
+			if errors.As(err, &broken) {
+				require.NotEmpty(t, broken.Field)
+				require.True(t, broken.Line > 0 || strings.HasSuffix(broken.Text, "is required"), "no line for %s", broken.Field)
+				require.True(t, strings.HasPrefix(broken.Text, broken.Field), broken.Text)
+			}
 		})
 	}
-	_, err := config.Parse(nil, "")
+	_, err := config.Parse([]byte(strings.Replace(sound, "role: portal", "role: emperor", 1)), "")
+	require.ErrorContains(t, err, "config: line 14: identities[0].role must be one of")
+	_, err = config.Parse([]byte(strings.Replace(sound, "channel: government\n", "chanel: government\n", 1)), "")
+	require.ErrorContains(t, err, "[7:1] unknown field")
+	_, err = config.Parse(nil, "")
 	require.ErrorContains(t, err, "empty")
 	_, err = config.Load(filepath.Join(t.TempDir(), "none.yaml"))
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestShownHasDefaultsAndNoSecrets(t *testing.T) {
+	c, err := config.Parse([]byte(sound), "/etc/hutong")
+	require.NoError(t, err)
+	require.Equal(t, 100, c.Rates.Client.Burst, "two seconds' worth")
+	require.Equal(t, 5, c.Rates.Address.Burst)
+	require.Equal(t, "/etc/hutong/collector.pem", c.Telemetry.TLSRoot)
+	c.Connectors = "postgres://hutong:s3cret@db/hutong?sslmode=verify-full"
+	c.Channel = "host=db user=hutong password='s3 cret' dbname=hutong"
+	text, err := c.Shown()
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "cret")
+	require.Contains(t, string(text), "postgres://hutong:hidden@db/hutong")
+	require.Contains(t, string(text), "password=(hidden) dbname=hutong")
+	require.Contains(t, string(text), "endorse_timeout: 15s", "a default")
+	require.Contains(t, c.Connectors, "s3cret", "the configuration itself is as it was")
 }

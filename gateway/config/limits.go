@@ -28,11 +28,11 @@ const (
 type Limits struct {
 	MaxBodyBytes int64 `yaml:"max_body_bytes,omitempty"` // of an HTTP request
 
-	EndorseTimeout  Duration `yaml:"endorse_timeout,omitempty"`
-	SubmitTimeout   Duration `yaml:"submit_timeout,omitempty"`
-	CommitTimeout   Duration `yaml:"commit_timeout,omitempty"` // wait for a block that holds the transaction
-	EvaluateTimeout Duration `yaml:"evaluate_timeout,omitempty"`
-	MaxRetries      int      `yaml:"max_retries,omitempty"` // of a write that lost a race
+	EndorseTimeout  Duration `yaml:"endorse_timeout,omitempty"`  // collecting endorsements of one transaction
+	SubmitTimeout   Duration `yaml:"submit_timeout,omitempty"`   // handing a transaction to an orderer
+	CommitTimeout   Duration `yaml:"commit_timeout,omitempty"`   // wait for a block that holds the transaction
+	EvaluateTimeout Duration `yaml:"evaluate_timeout,omitempty"` // one question to the peer
+	MaxRetries      int      `yaml:"max_retries,omitempty"`      // of a write that lost a race
 
 	PeerConnections int `yaml:"peer_connections,omitempty"`  // gRPC connections to the peer: one for the block stream, the others for calls
 	MaxInFlight     int `yaml:"max_in_flight,omitempty"`     // writes under way at once
@@ -42,6 +42,7 @@ type Limits struct {
 	MaxLagBlocks    int `yaml:"max_lag_blocks,omitempty"`    // further behind, the gateway is not ready
 	BlocksPerCommit int `yaml:"blocks_per_commit,omitempty"` // folded into one SQL transaction while catching up
 
+	ShutdownDelay    Duration `yaml:"shutdown_delay,omitempty"`    // between "not ready" and the end of accepting: time for balancers to look elsewhere
 	ShutdownPatience Duration `yaml:"shutdown_patience,omitempty"` // for requests under way
 }
 
@@ -90,6 +91,9 @@ func (l *Limits) validate() error {
 		if f.value < 1 {
 			return fmt.Errorf("config: limits.%s must be positive; leave it out for the default", f.name)
 		}
+	}
+	if l.ShutdownDelay < 0 {
+		return fmt.Errorf("config: limits.shutdown_delay must not be negative")
 	}
 	return nil
 }

@@ -13,9 +13,9 @@ import (
 
 var agencyID = regexp.MustCompile(`^[a-z][a-z0-9]{0,30}\.[a-z][a-z0-9-]{0,30}$`)
 
-// Validate checks every rule; the error names the field.
+// Validate checks every rule; the text of the error begins with the field (see locate).
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.required, c.addresses, c.members, c.keys, c.Limits.validate} {
+	for _, check := range []func() error{c.required, c.addresses, c.members, c.keys, c.Limits.validate, c.operations} {
 		if err := check(); err != nil {
 			return err
 		}
