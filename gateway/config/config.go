@@ -18,6 +18,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/gateway/database"
 )
 
 // Config is the whole file.
@@ -39,7 +40,10 @@ type Config struct {
 	ExchangeKeys []ExchangeKey `yaml:"exchange_keys,omitempty"` // with which it opens what is sealed to its agencies
 	PseudonymKey string        `yaml:"pseudonym_key,omitempty"` // file, 32 bytes in hexadecimal; only where citizens are served
 
-	DataDir    string `yaml:"data_dir"` // folder of the projection and the vault
+	DataDir          string `yaml:"data_dir"`                    // folder of the SQLite files: projection and vault
+	Database         string `yaml:"database,omitempty"`          // postgres://user@host:port/database that several gateways share, instead of SQLite files
+	DatabasePassword string `yaml:"database_password,omitempty"` // file with its password, and nothing else
+
 	OIDC       OIDC   `yaml:"oidc"`
 	Connectors string `yaml:"connectors,omitempty"` // file or folder of connector definitions
 	Limits     Limits `yaml:"limits,omitempty"`
@@ -140,7 +144,7 @@ func (c *Config) Marshal() ([]byte, error) { return yaml.Marshal(c) }
 
 // resolve makes every path absolute.
 func (c *Config) resolve(folder string) {
-	paths := []*string{&c.TLS.Cert, &c.TLS.Key, &c.Peer.TLSRoot, &c.PseudonymKey, &c.DataDir, &c.OIDC.TLSRoot, &c.Connectors, &c.Telemetry.TLSRoot}
+	paths := []*string{&c.TLS.Cert, &c.TLS.Key, &c.Peer.TLSRoot, &c.PseudonymKey, &c.DataDir, &c.DatabasePassword, &c.OIDC.TLSRoot, &c.Connectors, &c.Telemetry.TLSRoot}
 	for i := range c.Directory {
 		paths = append(paths, &c.Directory[i].TLSRoot)
 	}
@@ -179,3 +183,8 @@ func (c *Config) Neighbour(msp string) (n Neighbour, ok bool) {
 
 // Serves says whether an agency belongs to the organisation of this gateway.
 func (c *Config) Serves(agency string) bool { return access.MSPOf(agency) == c.MSP }
+
+// Kept is where the gateway keeps what it keeps.
+func (c *Config) Kept() database.Settings {
+	return database.Settings{Folder: c.DataDir, URL: c.Database, PasswordFile: c.DatabasePassword, Organisation: c.Organisation}
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/database"
 )
 
 const sound = `
@@ -52,6 +53,13 @@ func TestLoad(t *testing.T) {
 	require.Equal(t, 4, c.Limits.PeerConnections)
 	require.EqualValues(t, config.DefaultMaxBodyBytes, c.Limits.MaxBodyBytes)
 	require.Empty(t, c.Connectors)
+
+	require.Equal(t, database.Settings{Folder: filepath.Join(folder, "data"), Organisation: "services"}, c.Kept())
+	require.NoError(t, os.WriteFile(file, []byte(sound+"database: postgres://hutong@127.0.0.1/kept\ndatabase_password: password"), 0o600))
+	shared, err := config.Load(file)
+	require.NoError(t, err)
+	require.True(t, shared.Kept().Shared())
+	require.Equal(t, filepath.Join(folder, "password"), shared.Kept().PasswordFile)
 
 	id, ok := c.Identity("services.police", access.Agency)
 	require.True(t, ok)
@@ -96,6 +104,9 @@ func TestRefusals(t *testing.T) {
 		{"an identity twice", "{agency: services.hall, role: portal,", "{agency: services.police, role: agency,", "identities[1] repeats"},
 		{"another organisation's key", "{agency: services.police, private:", "{agency: market.tax, private:", "exchange_keys[0].agency is not of the organisation"},
 		{"a key without file", ", private: police/private.pem", "", "exchange_keys[0].private is required"},
+		{"a password in the address", "data_dir: data", "data_dir: data\ndatabase: postgres://hutong:Secret-1@127.0.0.1/kept", "database must not have the password in it"},
+		{"a database in the clear", "data_dir: data", "data_dir: data\ndatabase: postgres://hutong@db.city/kept", "database must have sslmode=verify-full"},
+		{"a password for nothing", "data_dir: data", "data_dir: data\ndatabase_password: file", "database_password is for a database"},
 		{"a negative limit", "peer_connections: 4", "peer_connections: -4", "limits.peer_connections must be positive"},
 		{"a duration without unit", "commit_timeout: 45s", "commit_timeout: 45", "not a duration"},
 		{"a rate without end", "per_second: 50", "per_second: 5e9", "rates.client.per_second must be between"},
@@ -112,6 +123,7 @@ func TestRefusals(t *testing.T) {
 			require.Contains(t, sound, c.from)
 			_, err := config.Parse([]byte(strings.Replace(sound, c.from, c.to, 1)), "/etc/hutong")
 			require.ErrorContains(t, err, c.says)
+			require.NotContains(t, err.Error(), "Secret-1")
 			var broken *config.Error
 			if errors.As(err, &broken) {
 				require.NotEmpty(t, broken.Field)

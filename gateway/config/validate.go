@@ -9,13 +9,14 @@ import (
 	"strings"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/gateway/database"
 )
 
 var agencyID = regexp.MustCompile(`^[a-z][a-z0-9]{0,30}\.[a-z][a-z0-9-]{0,30}$`)
 
 // Validate checks every rule; the text of the error begins with the field (see locate).
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.required, c.addresses, c.members, c.keys, c.Limits.validate, c.operations} {
+	for _, check := range []func() error{c.required, c.addresses, c.members, c.keys, c.database, c.Limits.validate, c.operations} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -132,6 +133,19 @@ func (c *Config) keys() error {
 			return fmt.Errorf("config: %s repeats the key of %s", field, k.Agency)
 		}
 		sealed[k.Agency] = true
+	}
+	return nil
+}
+
+func (c *Config) database() error {
+	if c.Database == "" {
+		if c.DatabasePassword != "" {
+			return fmt.Errorf("database_password is for a database; name it in database, or leave both out for SQLite")
+		}
+		return nil
+	}
+	if err := database.CheckURL(c.Database); err != nil {
+		return fmt.Errorf("database %w", err)
 	}
 	return nil
 }
