@@ -159,17 +159,19 @@ func (n *Network) gateway(org topology.Organisation) (process.Spec, error) {
 // what is public of the others. The second result are connector files.
 func (n *Network) gatewayConfig(org topology.Organisation) (*config.Config, []process.Config, error) {
 	t := n.Topology
-	own, peer := n.Layout.Organisation(org), t.PeersOf(org)[0]
+	own := n.Layout.Organisation(org)
 	folder := own.Gateway()
 	c := &config.Config{
 		Organisation: org.Name, MSP: org.MSP, Channel: t.Channel,
 		Listen: topology.Address(t.GatewayPort(org)), PublicURL: t.GatewayURL(org),
 		TLS:     config.TLS{Cert: folder.TLS().Certificate(), Key: folder.TLS().Key()},
-		Peer:    config.Peer{Endpoint: peer.Endpoint(), TLSRoot: n.Layout.Public(org).TLSRoot(), ServerName: peer.Host},
 		DataDir: n.data(org.GatewayProcess()),
 		OIDC: config.OIDC{
 			Issuer: t.IdentityProviderURL(), Audience: audience, TLSRoot: n.Layout.Public(t.Organisations[0]).TLSRoot(),
 		},
+	}
+	for _, p := range t.PeersOf(org) {
+		c.Peers = append(c.Peers, config.Peer{Endpoint: p.Endpoint(), TLSRoot: n.Layout.Public(org).TLSRoot(), ServerName: p.Host})
 	}
 	for _, o := range t.Organisations {
 		c.AllMSPs = append(c.AllMSPs, o.MSP)

@@ -60,7 +60,7 @@ func TestGatewayReadsItsConfiguration(t *testing.T) {
 			require.FileExists(t, file)
 			requireUnder(t, own, file)
 		}
-		roots := []string{c.Peer.TLSRoot, c.OIDC.TLSRoot}
+		roots := []string{c.Peers[0].TLSRoot, c.OIDC.TLSRoot}
 		for _, neighbour := range c.Directory {
 			roots = append(roots, neighbour.TLSRoot)
 		}

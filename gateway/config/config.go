@@ -31,7 +31,7 @@ type Config struct {
 	TLS              TLS    `yaml:"tls"`                         // of both listeners
 
 	Channel       string      `yaml:"channel"`             // Fabric channel
-	Peer          Peer        `yaml:"peer"`                // the organisation's own
+	Peers         []Peer      `yaml:"peers"`               // the organisation's own; the first that is healthy is used
 	EndorsingMSPs []string    `yaml:"endorsing_msps"`      // who may endorse writes
 	AllMSPs       []string    `yaml:"all_msps"`            // the channel's members
 	Directory     []Neighbour `yaml:"directory,omitempty"` // other organisations' gateways, for sealed payloads
@@ -59,7 +59,7 @@ type TLS struct {
 	Key  string `yaml:"key"`  // PEM file
 }
 
-// Peer is how the organisation's own peer is reached.
+// Peer is how one of the organisation's own peers is reached. Its endpoint names it in metrics and in readiness.
 type Peer struct {
 	Endpoint   string `yaml:"endpoint"`    // host:port
 	TLSRoot    string `yaml:"tls_root"`    // PEM file
@@ -144,7 +144,10 @@ func (c *Config) Marshal() ([]byte, error) { return yaml.Marshal(c) }
 
 // resolve makes every path absolute.
 func (c *Config) resolve(folder string) {
-	paths := []*string{&c.TLS.Cert, &c.TLS.Key, &c.Peer.TLSRoot, &c.PseudonymKey, &c.DataDir, &c.DatabasePassword, &c.OIDC.TLSRoot, &c.Connectors, &c.Telemetry.TLSRoot}
+	paths := []*string{&c.TLS.Cert, &c.TLS.Key, &c.PseudonymKey, &c.DataDir, &c.DatabasePassword, &c.OIDC.TLSRoot, &c.Connectors, &c.Telemetry.TLSRoot}
+	for i := range c.Peers {
+		paths = append(paths, &c.Peers[i].TLSRoot)
+	}
 	for i := range c.Directory {
 		paths = append(paths, &c.Directory[i].TLSRoot)
 	}

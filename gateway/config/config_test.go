@@ -22,7 +22,9 @@ listen: 127.0.0.1:17000
 public_url: https://127.0.0.1:17000
 tls: {cert: tls/cert.pem, key: /elsewhere/key.pem}
 channel: government
-peer: {endpoint: 127.0.0.1:17005, tls_root: ca.pem, server_name: peer0.services.hutong.test}
+peers:
+  - {endpoint: 127.0.0.1:17005, tls_root: ca.pem, server_name: peer0.services.hutong.test}
+  - {endpoint: 127.0.0.1:17008, tls_root: ca.pem, server_name: peer1.services.hutong.test}
 endorsing_msps: [ServicesMSP, MarketMSP]
 all_msps: [ServicesMSP, MarketMSP, AuditMSP]
 directory:
@@ -91,7 +93,10 @@ func TestRefusals(t *testing.T) {
 		{"no port", "listen: 127.0.0.1:17000", "listen: 127.0.0.1", "listen must be host:port"},
 		{"plain http", "public_url: https://127.0.0.1:17000", "public_url: http://127.0.0.1:17000", "public_url must be an https address"},
 		{"plain http to a neighbour", "\"https://127.0.0.1:17100\"", "\"http://127.0.0.1:17100\"", "directory[0].url"},
-		{"no peer", "endpoint: 127.0.0.1:17005, ", "", "peer.endpoint is required"},
+		{"no address of a peer", "endpoint: 127.0.0.1:17005, ", "", "peers[0].endpoint must be host:port"},
+		{"no root of a peer", "127.0.0.1:17008, tls_root: ca.pem", "127.0.0.1:17008", "peers[1].tls_root is required"},
+		{"a peer twice", "127.0.0.1:17008", "127.0.0.1:17005", "peers[1].endpoint repeats"},
+		{"one peer where a list belongs", "peers:\n", "peer:\n", "peer"},
 		{"nobody endorses", "endorsing_msps: [ServicesMSP, MarketMSP]", "endorsing_msps: []", "endorsing_msps"},
 		{"a stranger endorses", "endorsing_msps: [ServicesMSP, MarketMSP]", "endorsing_msps: [OtherMSP]", "OtherMSP is not in all_msps"},
 		{"not a member", "all_msps: [ServicesMSP, MarketMSP, AuditMSP]", "all_msps: [MarketMSP]", "all_msps must contain"},
@@ -133,7 +138,7 @@ func TestRefusals(t *testing.T) {
 		})
 	}
 	_, err := config.Parse([]byte(strings.Replace(sound, "role: portal", "role: emperor", 1)), "")
-	require.ErrorContains(t, err, "config: line 14: identities[0].role must be one of")
+	require.ErrorContains(t, err, "config: line 16: identities[0].role must be one of")
 	_, err = config.Parse([]byte(strings.Replace(sound, "channel: government\n", "chanel: government\n", 1)), "")
 	require.ErrorContains(t, err, "[7:1] unknown field")
 	_, err = config.Parse(nil, "")

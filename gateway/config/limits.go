@@ -24,6 +24,9 @@ const (
 	DefaultShutdownPatience = 10 * time.Second
 )
 
+// MaxPeers bounds the organisation's own peers, and with them the labels of their metrics.
+const MaxPeers = 16
+
 // Limits bound what the gateway does at once and how long it waits. Zero means the default.
 type Limits struct {
 	MaxBodyBytes int64 `yaml:"max_body_bytes,omitempty"` // of an HTTP request
@@ -34,7 +37,7 @@ type Limits struct {
 	EvaluateTimeout Duration `yaml:"evaluate_timeout,omitempty"` // one question to the peer
 	MaxRetries      int      `yaml:"max_retries,omitempty"`      // of a write that lost a race
 
-	PeerConnections int `yaml:"peer_connections,omitempty"`  // gRPC connections to the peer: one for the block stream, the others for calls
+	PeerConnections int `yaml:"peer_connections,omitempty"`  // gRPC connections to each peer: one for the block stream, the others for calls
 	MaxInFlight     int `yaml:"max_in_flight,omitempty"`     // writes under way at once
 	MaxMessageBytes int `yaml:"max_message_bytes,omitempty"` // of a gRPC message, blocks included
 

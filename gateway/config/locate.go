@@ -14,7 +14,7 @@ import (
 // Error is a rule that a configuration breaks.
 type Error struct {
 	Line  int    // in the text, from 1; where the field is missing, that of what it belongs to; 0 for the file
-	Field string // "peer.endpoint", "directory[0].url"
+	Field string // "peers[0].endpoint", "directory[0].url"
 	Text  string // the field and its rule
 }
 

@@ -16,7 +16,7 @@ var agencyID = regexp.MustCompile(`^[a-z][a-z0-9]{0,30}\.[a-z][a-z0-9-]{0,30}$`)
 
 // Validate checks every rule; the text of the error begins with the field (see locate).
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.required, c.addresses, c.members, c.keys, c.database, c.Limits.validate, c.operations} {
+	for _, check := range []func() error{c.required, c.addresses, c.peers, c.members, c.keys, c.database, c.Limits.validate, c.operations} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -33,8 +33,6 @@ func (c *Config) required() error {
 		{"tls.cert", c.TLS.Cert},
 		{"tls.key", c.TLS.Key},
 		{"channel", c.Channel},
-		{"peer.endpoint", c.Peer.Endpoint},
-		{"peer.tls_root", c.Peer.TLSRoot},
 		{"data_dir", c.DataDir},
 		{"oidc.issuer", c.OIDC.Issuer},
 		{"oidc.audience", c.OIDC.Audience},
@@ -53,7 +51,6 @@ func (c *Config) addresses() error {
 	for _, f := range []struct{ name, value string }{
 		{"listen", c.Listen},
 		{"operations_listen", c.OperationsListen},
-		{"peer.endpoint", c.Peer.Endpoint},
 	} {
 		if f.value == "" {
 			continue
@@ -71,6 +68,28 @@ func (c *Config) addresses() error {
 		if err != nil || u.Scheme != "https" || u.Host == "" {
 			return fmt.Errorf("config: %s must be an https address", f.name)
 		}
+	}
+	return nil
+}
+
+// peers checks the list of the organisation's own peers.
+func (c *Config) peers() error {
+	if n := len(c.Peers); n < 1 || n > MaxPeers {
+		return fmt.Errorf("config: peers must list between 1 and %d of the organisation's own, not %d", MaxPeers, n)
+	}
+	seen := map[string]bool{}
+	for i, p := range c.Peers {
+		field := fmt.Sprintf("peers[%d]", i)
+		if _, _, err := net.SplitHostPort(p.Endpoint); err != nil {
+			return fmt.Errorf("config: %s.endpoint must be host:port: %w", field, err)
+		}
+		if p.TLSRoot == "" {
+			return fmt.Errorf("config: %s.tls_root is required", field)
+		}
+		if seen[p.Endpoint] {
+			return fmt.Errorf("config: %s.endpoint repeats %s", field, p.Endpoint)
+		}
+		seen[p.Endpoint] = true
 	}
 	return nil
 }

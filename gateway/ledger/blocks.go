@@ -57,32 +57,50 @@ func (l *Ledger) Block(ctx context.Context, number uint64) (*common.Block, error
 }
 
 // Blocks reads blocks from the organisation's own peer in order, from the first to the last number given; with NoEnd it
-// goes on as blocks are committed. A range that ends early yields an error last.
+// goes on as blocks are committed. When another of the organisation's peers takes over, it goes on there, with the next
+// block. A range that ends early yields an error last.
 func (l *Ledger) Blocks(ctx context.Context, from, to uint64) iter.Seq2[*common.Block, error] {
 	return func(yield func(*common.Block, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		stream, err := l.deliver(ctx, from)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
 		for {
-			b, err := receive(stream)
-			if err != nil {
-				yield(nil, err)
+			at := l.peers.now.Load()
+			next, err := l.read(ctx, at, from, to, yield)
+			if err == nil {
 				return
 			}
-			if !yield(b, nil) || b.GetHeader().GetNumber() >= to {
+			if from = next; !l.peers.left(ctx, at) {
+				yield(nil, err)
 				return
 			}
 		}
 	}
 }
 
+// read yields the blocks that one peer gives while it is used. next is the block to go on with after an error.
+func (l *Ledger) read(ctx context.Context, at *tenure, from, to uint64, yield func(*common.Block, error) bool) (next uint64, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(at.over, cancel)()
+	stream, err := l.deliver(ctx, at, from)
+	if err != nil {
+		return from, err
+	}
+	for {
+		b, err := receive(stream)
+		if err != nil {
+			return from, err
+		}
+		number := b.GetHeader().GetNumber()
+		from = number + 1
+		l.peers.following(from)
+		if !yield(b, nil) || number >= to {
+			return from, nil
+		}
+	}
+}
+
 // deliver opens a block stream. The client library builds the request; the stream is read here, because the library's
 // own reader keeps the reason of a stream's end to itself.
-func (l *Ledger) deliver(ctx context.Context, from uint64) (peer.Deliver_DeliverClient, error) {
+func (l *Ledger) deliver(ctx context.Context, at *tenure, from uint64) (peer.Deliver_DeliverClient, error) {
 	request, err := l.reader.network.NewBlockEventsRequest(client.WithStartBlock(from))
 	if err != nil {
 		return nil, err
@@ -98,7 +116,7 @@ func (l *Ledger) deliver(ctx context.Context, from uint64) (peer.Deliver_Deliver
 	if envelope.Signature, err = l.reader.sign(request.Digest()); err != nil {
 		return nil, err
 	}
-	stream, err := peer.NewDeliverClient(l.pool).Deliver(ctx)
+	stream, err := peer.NewDeliverClient(at.pool).Deliver(ctx)
 	if err != nil {
 		return nil, err
 	}

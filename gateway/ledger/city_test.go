@@ -28,6 +28,7 @@ import (
 	"github.com/hutong-gov/hutong/gateway/ledger"
 	"github.com/hutong-gov/hutong/gateway/projection"
 	"github.com/hutong-gov/hutong/network"
+	"github.com/hutong-gov/hutong/network/topology"
 )
 
 // patience bounds what a busy machine may take.
@@ -60,14 +61,18 @@ func binaries(t *testing.T) (bin, fabric string) {
 	return bin, n.Options.FabricBin
 }
 
-func build(t *testing.T) *city {
+// build brings the network up. change, where given, changes its manifest first.
+func build(t *testing.T, change func(*topology.Topology)) *city {
 	t.Helper()
 	bin, fabric := binaries(t)
-	topology := network.DefaultTopology()
-	topology.Name, topology.Gateways, topology.DevIDP = "ledgertest", false, false
-	base, err := network.FreeBasePort(topology)
+	top := network.DefaultTopology()
+	top.Name, top.Gateways, top.DevIDP = "ledgertest", false, false
+	if change != nil {
+		change(top)
+	}
+	base, err := network.FreeBasePort(top)
 	require.NoError(t, err)
-	n, err := network.Up(t.Context(), network.Options{Topology: topology, BasePort: base, State: filepath.Join(t.TempDir(), "state"), Bin: bin, FabricBin: fabric})
+	n, err := network.Up(t.Context(), network.Options{Topology: top, BasePort: base, State: filepath.Join(t.TempDir(), "state"), Bin: bin, FabricBin: fabric})
 	t.Cleanup(func() {
 		if n != nil {
 			require.NoError(t, n.Down(context.Background(), network.Purge))
@@ -85,15 +90,16 @@ func configuration(t *testing.T, n *network.Network, data string) *config.Config
 	t.Helper()
 	org, ok := n.Topology.Organisation("services")
 	require.True(t, ok)
-	peer := n.Topology.PeersOf(org)[0]
 	folder := n.Layout.Organisation(org)
 	c := &config.Config{
 		Organisation: org.Name, MSP: org.MSP, Channel: n.Topology.Channel, DataDir: data,
 		Listen: "127.0.0.1:0", PublicURL: "https://127.0.0.1",
 		TLS:    config.TLS{Cert: folder.Gateway().TLS().Certificate(), Key: folder.Gateway().TLS().Key()},
-		Peer:   config.Peer{Endpoint: peer.Endpoint(), TLSRoot: n.Layout.Public(org).TLSRoot(), ServerName: peer.Host},
 		OIDC:   config.OIDC{Issuer: "https://127.0.0.1", Audience: "none"},
 		Limits: config.Limits{CommitTimeout: config.Duration(10 * time.Second)},
+	}
+	for _, p := range n.Topology.PeersOf(org) {
+		c.Peers = append(c.Peers, config.Peer{Endpoint: p.Endpoint(), TLSRoot: n.Layout.Public(org).TLSRoot(), ServerName: p.Host})
 	}
 	for _, o := range n.Topology.Organisations {
 		c.AllMSPs = append(c.AllMSPs, o.MSP)
@@ -169,19 +175,22 @@ func (c *city) kill(pid int) {
 	require.NoError(c, syscall.Kill(pid, syscall.SIGKILL))
 }
 
-// retries reads the counter of writes sent again.
-func (c *city) retries() (n float64) {
+// metric adds up what a counter or gauge says under all its labels.
+func (c *city) metric(name string) (n float64) {
 	families, err := c.registry.Gather()
 	require.NoError(c, err)
 	for _, f := range families {
-		if f.GetName() == "hutong_ledger_retries_total" {
+		if f.GetName() == name {
 			for _, m := range f.GetMetric() {
-				n += m.GetCounter().GetValue()
+				n += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
 		}
 	}
 	return n
 }
+
+// retries reads the counter of writes sent again.
+func (c *city) retries() float64 { return c.metric("hutong_ledger_retries_total") }
 
 var (
 	hallAdmin   = ledger.Signer{Agency: "services.hall", Role: access.Admin}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 
@@ -23,6 +24,15 @@ import (
 const (
 	keepaliveTime    = 60 * time.Second
 	keepaliveTimeout = 10 * time.Second
+)
+
+// A peer that was away is dialled again at these pauses, growing; the default of gRPC would grow to two minutes.
+const (
+	firstDial   = 100 * time.Millisecond
+	longestDial = 2 * time.Second
+	dialFactor  = 1.6
+	dialSpread  = 0.2
+	dialTimeout = 5 * time.Second
 )
 
 // pool is several connections to one peer: the first carries streams, the others calls, in turn. A large block does not
@@ -38,11 +48,11 @@ type pool struct {
 func dial(p config.Peer, n, maxMessage int) (*pool, error) {
 	pem, err := os.ReadFile(p.TLSRoot)
 	if err != nil {
-		return nil, fmt.Errorf("peer.tls_root: %w", err)
+		return nil, fmt.Errorf("peers: tls_root of %s: %w", p.Endpoint, err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("peer.tls_root: %s holds no certificate", p.TLSRoot)
+		return nil, fmt.Errorf("peers: tls_root of %s: %s holds no certificate", p.Endpoint, p.TLSRoot)
 	}
 	secure := credentials.NewTLS(&tls.Config{RootCAs: roots, ServerName: p.ServerName, MinVersion: tls.VersionTLS12})
 	return dialWith(p.Endpoint, n, maxMessage, secure)
@@ -54,11 +64,15 @@ func dialWith(endpoint string, n, maxMessage int, secure credentials.TransportCr
 		c, err := grpc.NewClient(endpoint,
 			grpc.WithTransportCredentials(secure),
 			grpc.WithNoProxy(), // the peer is the organisation's own; no proxy of the environment belongs between
+			grpc.WithConnectParams(grpc.ConnectParams{
+				Backoff:           backoff.Config{BaseDelay: firstDial, MaxDelay: longestDial, Multiplier: dialFactor, Jitter: dialSpread},
+				MinConnectTimeout: dialTimeout,
+			}),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("peer.endpoint: %w", err), connections.Close())
+			return nil, errors.Join(fmt.Errorf("peers: endpoint %s: %w", endpoint, err), connections.Close())
 		}
 		if i == 0 {
 			connections.streams = c

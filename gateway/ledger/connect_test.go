@@ -33,12 +33,12 @@ func TestCallsAndStreamsTakeTheirOwnConnections(t *testing.T) {
 	for range 4 {
 		require.NoError(t, l.Evaluate(t.Context(), signer, "exchange", "agency:Get", map[string]string{"id": "x"}, nil))
 	}
-	require.Equal(t, connectivity.Ready, l.pool.calls[0].GetState())
-	require.Equal(t, connectivity.Idle, l.pool.streams.GetState(), "no stream was opened yet")
+	require.Equal(t, connectivity.Ready, l.peers.peers[0].calls[0].GetState())
+	require.Equal(t, connectivity.Idle, l.peers.peers[0].streams.GetState(), "no stream was opened yet")
 	fake.deliver = func(stream peer.Deliver_DeliverServer) error { <-stream.Context().Done(); return nil }
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, err := l.deliver(ctx, 0)
+	_, err := l.deliver(ctx, l.peers.now.Load(), 0)
 	require.NoError(t, err)
-	require.Equal(t, connectivity.Ready, l.pool.streams.GetState())
+	require.Equal(t, connectivity.Ready, l.peers.peers[0].streams.GetState())
 }

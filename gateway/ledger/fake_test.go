@@ -37,6 +37,7 @@ import (
 type fakePeer struct {
 	gateway.UnimplementedGatewayServer
 	peer.UnimplementedDeliverServer
+	peer.UnimplementedEndorserServer
 	commits *follow.Commits
 
 	mu        sync.Mutex
@@ -50,6 +51,7 @@ type fakePeer struct {
 	status    func(tx string) (uint64, error) // of CommitStatus; nil: waits until the caller gives up
 	evaluate  func() ([]byte, error)
 	deliver   func(peer.Deliver_DeliverServer) error
+	height    uint64 // told to whoever checks its health
 	endorsed  int
 	submitted int
 	asked     int
@@ -62,24 +64,49 @@ var signer = Signer{Agency: "services.hall", Role: access.Portal}
 func newLedger(t *testing.T, limits config.Limits) (*Ledger, *fakePeer) {
 	t.Helper()
 	fake := &fakePeer{commits: follow.NewCommits(), answer: []byte(`{"id":"r1","status":"open","version":1,"at":"2026-03-01T08:00:00Z","tx_id":"t"}`)}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	server := grpc.NewServer()
-	gateway.RegisterGatewayServer(server, fake)
-	peer.RegisterDeliverServer(server, fake)
-	go server.Serve(listener)
-	t.Cleanup(server.Stop)
-	l := newLedgerAt(t, listener.Addr().String(), limits, fake.commits)
+	address, _ := fake.serve(t, "127.0.0.1:0")
+	l := newLedgerAt(t, limits, fake.commits, address)
 	fake.commits.SetLive(true)
 	return l, fake
 }
 
-func newLedgerAt(t *testing.T, address string, limits config.Limits, commits *follow.Commits) *Ledger {
+// serve lets the fake peer answer at an address until stop.
+func (f *fakePeer) serve(t *testing.T, at string) (address string, stop func()) {
 	t.Helper()
-	connections, err := dialWith(address, 2, 1<<20, insecure.NewCredentials())
-	require.NoError(t, err)
+	var listener net.Listener
+	require.Eventually(t, func() (bound bool) { // a port that was just left may take a moment
+		var err error
+		listener, err = net.Listen("tcp", at)
+		return err == nil
+	}, 5*time.Second, 10*time.Millisecond)
+	server := grpc.NewServer()
+	gateway.RegisterGatewayServer(server, f)
+	peer.RegisterDeliverServer(server, f)
+	peer.RegisterEndorserServer(server, f)
+	go server.Serve(listener)
+	t.Cleanup(server.Stop)
+	return listener.Addr().String(), server.Stop
+}
+
+// ProcessProposal answers the question for the height.
+func (f *fakePeer) ProcessProposal(context.Context, *peer.SignedProposal) (*peer.ProposalResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	info, err := proto.Marshal(&common.BlockchainInfo{Height: f.height})
+	return &peer.ProposalResponse{Response: &peer.Response{Status: 200, Payload: info}}, err
+}
+
+func newLedgerAt(t *testing.T, limits config.Limits, commits *follow.Commits, addresses ...string) *Ledger {
+	t.Helper()
 	m, err := newMetrics(prometheus.NewRegistry())
 	require.NoError(t, err)
+	var list []*ownPeer
+	for _, address := range addresses {
+		connections, err := dialWith(address, 2, 1<<20, insecure.NewCredentials())
+		require.NoError(t, err)
+		list = append(list, &ownPeer{endpoint: address, pool: connections})
+	}
+	peers := newOwnPeers(list, m)
 	set := func(d *config.Duration) {
 		if *d == 0 {
 			*d = config.Duration(5 * time.Second)
@@ -101,9 +128,9 @@ func newLedgerAt(t *testing.T, address string, limits config.Limits, commits *fo
 	require.NoError(t, err)
 	sign, err := identity.NewPrivateKeySign(key)
 	require.NoError(t, err)
-	who, err := connect("ServicesMSP", certificate, sign, "government", connections)
+	who, err := connect("ServicesMSP", certificate, sign, "government", peers)
 	require.NoError(t, err)
-	l := &Ledger{msp: "ServicesMSP", channel: "government", allMSPs: []string{"ServicesMSP", "MarketMSP"}, limits: limits, pool: connections,
+	l := &Ledger{msp: "ServicesMSP", channel: "government", allMSPs: []string{"ServicesMSP", "MarketMSP"}, limits: limits, peers: peers,
 		members: map[Signer]*member{signer: who}, reader: who, commits: commits, seats: make(chan struct{}, limits.MaxInFlight), metrics: m}
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	return l

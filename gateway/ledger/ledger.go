@@ -1,5 +1,5 @@
 // Package ledger is the gateway's only way to Fabric: it signs for the identities of its own organisation, sends to its
-// own peer, and says what became of a write in one of four words.
+// own peers, and says what became of a write in one of four words.
 //
 //	Submit:  propose ──endorse──▶ order ──▶ wait for the block ──▶ committed
 //	            │         │         │              │                rejected (a fault; nothing written)
@@ -35,14 +35,14 @@ import (
 	"github.com/hutong-gov/hutong/gateway/follow"
 )
 
-// Ledger is a connection to the organisation's own peer. Safe for concurrent use.
+// Ledger is the way to the organisation's own peers. Safe for concurrent use.
 type Ledger struct {
 	msp     string
 	channel string
 	allMSPs []string
 	limits  config.Limits
 
-	pool    *pool
+	peers   *ownPeers
 	members map[Signer]*member
 	reader  *member // signs what no particular agency asks: block streams, heights, probes
 	commits *follow.Commits
@@ -50,24 +50,24 @@ type Ledger struct {
 	metrics *metrics
 }
 
-// Open reads the organisation's identities and prepares the connections. The peer need not be there yet. commits is
+// Open reads the organisation's identities and prepares the connections. No peer need be there yet. commits is
 // resolved by the gateway's follower.
 func Open(c *config.Config, commits *follow.Commits, registry prometheus.Registerer) (*Ledger, error) {
 	m, err := newMetrics(registry)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	connections, err := dial(c.Peer, c.Limits.PeerConnections, c.Limits.MaxMessageBytes)
+	peers, err := dialPeers(c.Peers, c.Limits.PeerConnections, c.Limits.MaxMessageBytes, m)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
 	l := &Ledger{
 		msp: c.MSP, channel: c.Channel, allMSPs: c.AllMSPs, limits: c.Limits,
-		pool: connections, members: make(map[Signer]*member, len(c.Identities)),
+		peers: peers, members: make(map[Signer]*member, len(c.Identities)),
 		commits: commits, seats: make(chan struct{}, c.Limits.MaxInFlight), metrics: m,
 	}
 	for _, id := range c.Identities {
-		who, err := newMember(c.MSP, id.MSPDir, c.Channel, connections)
+		who, err := newMember(c.MSP, id.MSPDir, c.Channel, peers)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("ledger: identity %s as %s: %w", id.Agency, id.Role, err), l.Close())
 		}
@@ -76,8 +76,12 @@ func Open(c *config.Config, commits *follow.Commits, registry prometheus.Registe
 			l.reader = who
 		}
 	}
+	peers.Watch(l.reader)
 	return l, nil
 }
+
+// Peers words how the organisation's peers stand: which is in use, which are up, behind, or down and why.
+func (l *Ledger) Peers() string { return l.peers.Summary() }
 
 // Close ends the connections. Requests under way fail.
 func (l *Ledger) Close() error {
@@ -85,7 +89,7 @@ func (l *Ledger) Close() error {
 	for who := range maps.Values(l.members) {
 		failures = append(failures, who.gateway.Close())
 	}
-	return errors.Join(append(failures, l.pool.Close())...)
+	return errors.Join(append(failures, l.peers.Close())...)
 }
 
 // member finds the identity that signs. Fault: gateway.not_served.

@@ -325,7 +325,7 @@ func TestEvaluate(t *testing.T) {
 }
 
 func TestPeerThatIsNotThere(t *testing.T) {
-	l := newLedgerAt(t, "127.0.0.1:1", config.Limits{}, follow.NewCommits())
+	l := newLedgerAt(t, config.Limits{}, follow.NewCommits(), "127.0.0.1:1")
 	_, err := l.Submit(context.Background(), signer, "exchange", "f:F", kernel.Command{})
 	var unreachable *UnreachableError
 	require.ErrorAs(t, err, &unreachable)

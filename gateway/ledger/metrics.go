@@ -16,6 +16,9 @@ type metrics struct {
 	retries  *prometheus.CounterVec   // chaincode, cause
 	stages   *prometheus.HistogramVec // stage
 	inFlight prometheus.Gauge
+
+	peerUp    *prometheus.GaugeVec // peer: the endpoints of the configuration
+	peerMoves prometheus.Counter
 }
 
 // stateUnsent counts, beside the states of an outcome, writes that did not get as far as the ledger.
@@ -35,8 +38,14 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "hutong_ledger_writes_in_flight", Help: "Writes under way.",
 		}),
+		peerUp: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "hutong_ledger_peer_up", Help: "1 while a peer of the organisation answers.",
+		}, []string{"peer"}),
+		peerMoves: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hutong_ledger_peer_moves_total", Help: "Times another peer of the organisation took over.",
+		}),
 	}
-	for _, c := range []prometheus.Collector{m.submits, m.retries, m.stages, m.inFlight} {
+	for _, c := range []prometheus.Collector{m.submits, m.retries, m.stages, m.inFlight, m.peerUp, m.peerMoves} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}

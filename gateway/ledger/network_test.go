@@ -25,7 +25,7 @@ func TestOnARealNetwork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a network")
 	}
-	c := build(t)
+	c := build(t, nil)
 	require.NoError(t, c.ledger.EndorseEverywhere(t.Context(), exchange.Name, collaboration.Name, certificate.Name))
 	for _, step := range []struct {
 		name string

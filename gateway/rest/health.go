@@ -9,10 +9,12 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Check is one condition of readiness. Run answers nil or what is wrong; it must not take longer than checkTimeout.
+// Check is one condition of readiness. Run answers nil or what is wrong; it must not take longer than checkTimeout. Note,
+// where there is one, says how things stand, whether all is well or not.
 type Check struct {
 	Name string
 	Run  func(context.Context) error
+	Note func() string
 }
 
 const checkTimeout = 5 * time.Second
@@ -28,6 +30,7 @@ type State struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Reason string `json:"reason,omitempty"`
+	Note   string `json:"note,omitempty"`
 }
 
 // health says that the process lives, and nothing else: a process that waits for its peer must not be restarted for it.
@@ -56,6 +59,9 @@ func (s *Server) Readiness(ctx context.Context) Readiness {
 			state := State{Name: check.Name, OK: true}
 			if err := check.Run(ctx); err != nil {
 				state.OK, state.Reason = false, err.Error()
+			}
+			if check.Note != nil {
+				state.Note = check.Note()
 			}
 			answer.Checks[i] = state
 		})

@@ -403,14 +403,14 @@ func TestHealthAndReadiness(t *testing.T) {
 	var broken error = errors.New("the peer does not answer")
 	w := newWorld(t, func(c *Config) {
 		c.Checks = []Check{
-			{"projection", func(context.Context) error { return nil }},
-			{"peer", func(context.Context) error { return broken }},
+			{Name: "projection", Run: func(context.Context) error { return nil }},
+			{Name: "peer", Run: func(context.Context) error { return broken }, Note: func() string { return "one of two is down" }},
 		}
 	})
 	require.Equal(t, http.StatusOK, w.send("GET", "/healthz", "", "").Code, "alive even if not ready")
 	answer := w.send("GET", "/readyz", "", "")
 	require.Equal(t, http.StatusServiceUnavailable, answer.Code)
-	require.JSONEq(t, `{"ready":false,"checks":[{"name":"projection","ok":true},{"name":"peer","ok":false,"reason":"the peer does not answer"}]}`, answer.Body.String())
+	require.JSONEq(t, `{"ready":false,"checks":[{"name":"projection","ok":true},{"name":"peer","ok":false,"reason":"the peer does not answer","note":"one of two is down"}]}`, answer.Body.String())
 	broken = nil
 	require.Equal(t, http.StatusOK, w.send("GET", "/readyz", "", "").Code)
 }

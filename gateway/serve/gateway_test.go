@@ -84,7 +84,7 @@ func (w *world) config(index int) *config.Config {
 	c := &config.Config{
 		Organisation: org.Name, MSP: org.MSP, Listen: "127.0.0.1:0", OperationsListen: "127.0.0.1:0", PublicURL: "https://127.0.0.1:17000",
 		TLS: config.TLS{Cert: own.Gateway().TLS().Certificate(), Key: own.Gateway().TLS().Key()}, Channel: w.topology.Channel,
-		Peer:          config.Peer{Endpoint: "127.0.0.1:9", TLSRoot: public.TLSRoot(), ServerName: "peer0"},
+		Peers:         []config.Peer{{Endpoint: "127.0.0.1:9", TLSRoot: public.TLSRoot(), ServerName: "peer0"}},
 		EndorsingMSPs: []string{"ServicesMSP", "PlanningMSP", "MarketMSP"}, AllMSPs: []string{"ServicesMSP", "PlanningMSP", "MarketMSP", "AuditMSP"},
 		DataDir: filepath.Join(w.data, org.Name), OIDC: config.OIDC{Issuer: w.issuer, Audience: "hutong", TLSRoot: w.idpRoot},
 	}
