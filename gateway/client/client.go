@@ -140,7 +140,7 @@ func Do[Res any](ctx context.Context, c *Client, method, path string, body any, 
 }
 
 // Raw sends a request with a body as it is and gives the answer's body. It repeats the request, with the same idempotency
-// key, while the gateway answers 503 with Retry-After, up to MaxAttempts times.
+// key, while the gateway answers 503 or 429 with Retry-After, up to MaxAttempts times.
 func (c *Client) Raw(ctx context.Context, method, path string, body []byte, options ...Option) ([]byte, error) {
 	this := call{header: http.Header{"Accept": {"application/json, application/problem+json"}}}
 	if method != http.MethodGet {
@@ -203,7 +203,7 @@ func (c *Client) once(ctx context.Context, method, path string, body []byte, thi
 	case response.StatusCode == http.StatusAccepted:
 		return answer, 0, pendingOf(response, answer)
 	case response.StatusCode >= http.StatusBadRequest:
-		if response.StatusCode == http.StatusServiceUnavailable {
+		if response.StatusCode == http.StatusServiceUnavailable || response.StatusCode == http.StatusTooManyRequests {
 			retry = retryAfter(response.Header.Get("Retry-After"))
 		}
 		return nil, retry, problemOf(response, answer)

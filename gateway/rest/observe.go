@@ -155,6 +155,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	limited  *prometheus.CounterVec
 }
 
 // buckets suit answers from the projection (a millisecond) up to a commit (seconds).
@@ -171,8 +172,11 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "hutong_http_requests_in_flight", Help: "Requests under way.",
 		}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hutong_http_limited_total", Help: "Requests refused because the client or the address asked too often.",
+		}, []string{"by"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.inFlight} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.inFlight, m.limited} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}

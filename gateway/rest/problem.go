@@ -39,6 +39,7 @@ var (
 	errTimeout   = fault.New(fault.Internal, "gateway.timeout", "the answer did not come in time; repeat the request with the same idempotency key")
 	errPanic     = fault.New(fault.Internal, "gateway.internal", "the gateway failed; its log has the cause under the request's id")
 	errOverload  = fault.New(fault.Internal, "gateway.overloaded", "too many requests under way; wait as Retry-After says and repeat the request")
+	errRate      = fault.New(fault.Limit, "request.rate", "the caller asks more often than agreed; wait as Retry-After says and repeat the request")
 	errDown      = fault.New(fault.Internal, "ledger.unreachable", "the ledger could not be reached and nothing was written; repeat the request")
 	errNoProblem = fault.New(fault.Missing, "problem.missing", "there is no such reason; /problems lists them")
 )
@@ -63,6 +64,7 @@ var special = map[string]int{
 	"provider.unavailable":  http.StatusServiceUnavailable,
 	"route.method":          http.StatusMethodNotAllowed,
 	"request.media_type":    http.StatusUnsupportedMediaType,
+	"request.rate":          http.StatusTooManyRequests,
 	"gateway.timeout":       http.StatusGatewayTimeout,
 	"gateway.overloaded":    http.StatusServiceUnavailable,
 	ledger.ReasonBusy:       http.StatusServiceUnavailable,
@@ -180,6 +182,8 @@ func titleOf(f *fault.Fault) string {
 	switch StatusOf(f) {
 	case http.StatusUnauthorized:
 		return "The caller is not signed in"
+	case http.StatusTooManyRequests:
+		return "The caller asks too often"
 	case http.StatusServiceUnavailable:
 		return "The gateway cannot serve this now"
 	case http.StatusGatewayTimeout:

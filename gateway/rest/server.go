@@ -10,10 +10,12 @@ package rest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"mime"
 	"net/http"
+	"net/netip"
 	"reflect"
 	"regexp"
 	"slices"
@@ -27,6 +29,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/app"
+	"github.com/hutong-gov/hutong/gateway/config"
 )
 
 // Limits of the HTTP side. The deadline of a request is longer than the ledger's stages together (see config.Limits), and
@@ -53,6 +56,7 @@ type Config struct {
 	Checks       []Check // of /readyz
 	MaxBody      int64   // zero: DefaultMaxBody
 	Deadline     time.Duration
+	Rates        config.Rates // of clients and addresses
 	About        About
 	Registry     *prometheus.Registry
 	Log          *slog.Logger
@@ -69,13 +73,15 @@ type About struct {
 
 // Server answers requests.
 type Server struct {
-	config  Config
-	engine  *gin.Engine
-	log     *slog.Logger
-	metrics *metrics
-	seats   chan struct{} // one for each request under way
-	openAPI []byte
-	page    page
+	config    Config
+	engine    *gin.Engine
+	log       *slog.Logger
+	metrics   *metrics
+	seats     chan struct{}        // one for each request under way
+	clients   *bound[client]       // nil: not bounded
+	addresses *bound[netip.Prefix] // nil: not bounded
+	openAPI   []byte
+	page      page
 }
 
 // New makes a server. It fails if two rows contradict each other.
@@ -106,10 +112,15 @@ func New(c Config) (*Server, error) {
 	e.UseRawPath, e.UnescapePathValues = true, true // an encoded slash stays inside its path value
 	e.RedirectTrailingSlash, e.RedirectFixedPath = false, false
 	e.HandleMethodNotAllowed = true
-	e.ForwardedByClientIP = false
+	e.ForwardedByClientIP, e.RemoteIPHeaders = len(c.Rates.Proxies) > 0, []string{"X-Forwarded-For"}
+	if err := e.SetTrustedProxies(c.Rates.Proxies); err != nil {
+		return nil, fmt.Errorf("rates.proxies: %w", err)
+	}
+	s.clients = newBound[client]("client", c.Rates.Client, c.Rates.MaxClients, m.limited)
+	s.addresses = newBound[netip.Prefix]("address", c.Rates.Address, c.Rates.MaxClients, m.limited)
 	e.Use(s.observe)
-	e.NoRoute(func(c *gin.Context) { s.problem(c, errNoRoute) })
-	e.NoMethod(func(c *gin.Context) { s.problem(c, errMethod) })
+	e.NoRoute(s.limitAddress, func(c *gin.Context) { s.problem(c, errNoRoute) })
+	e.NoMethod(s.limitAddress, func(c *gin.Context) { s.problem(c, errMethod) })
 	s.own()
 	for _, r := range c.Routes {
 		e.Handle(r.Method, ginPath(r.Path), s.serve(r))
@@ -122,11 +133,12 @@ func (s *Server) own() {
 	s.engine.GET("/healthz", s.health)
 	s.engine.GET("/readyz", s.ready)
 	s.engine.GET("/metrics", gin.WrapH(s.Metrics()))
-	s.engine.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, "application/json", s.openAPI) })
-	s.engine.GET("/", s.home)
-	s.engine.GET(docsPath, s.docs)
-	s.engine.GET("/problems", s.reasons)
-	s.engine.GET("/problems/:reason", s.reason)
+	pages := s.engine.Group("", s.limitAddress)
+	pages.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, "application/json", s.openAPI) })
+	pages.GET("/", s.home)
+	pages.GET(docsPath, s.docs)
+	pages.GET("/problems", s.reasons)
+	pages.GET("/problems/:reason", s.reason)
 }
 
 // Metrics serves the registry alone, for a listener of its own.
@@ -150,13 +162,10 @@ func (s *Server) HTTPServer() *http.Server {
 // serve makes a row's handler: who asks, what for, the call, the answer.
 func (s *Server) serve(r Route) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		who := app.Actor{Role: app.Public}
-		if !r.Open() {
-			var err error
-			if who, err = s.authenticate(c, r); err != nil {
-				s.fail(c, err)
-				return
-			}
+		who, err := s.caller(c, r)
+		if err != nil {
+			s.fail(c, err)
+			return
 		}
 		if err := s.checkKey(c, r); err != nil {
 			s.fail(c, err)
@@ -174,6 +183,19 @@ func (s *Server) serve(r Route) gin.HandlerFunc {
 		}
 		s.answer(c, r.Success(), answer)
 	}
+}
+
+// caller says who calls, if they may and have not called too often. Who does not sign in, or fails to, is told apart by
+// address.
+func (s *Server) caller(c *gin.Context, r Route) (app.Actor, error) {
+	if r.Open() {
+		return app.Actor{Role: app.Public}, s.addresses.take(c, address(c))
+	}
+	who, err := s.authenticate(c, r)
+	if _, known := c.Get(actorKey); known {
+		return who, errors.Join(s.clients.take(c, clientOf(who)), err)
+	}
+	return who, errors.Join(s.addresses.take(c, address(c)), err)
 }
 
 // authenticate says who calls a row that is not open, and whether their role may.
