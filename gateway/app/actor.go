@@ -3,6 +3,7 @@ package app
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
 )
@@ -24,11 +25,12 @@ var Roles = []string{Public, Citizen, Officer, AgencyAdmin, Portal, Auditor}
 // Actor is who calls an application function. The REST layer makes it from a verified token; nothing in it comes from the
 // request itself.
 type Actor struct {
-	Role    string // one of Roles
-	Subject string // the caller's pseudonym (citizen)
-	Agency  string // full id, e.g. "market.tax" (officer, agency_admin, portal, auditor)
-	Staff   string // staff number (officer, agency_admin)
-	Client  string // the OAuth client the token was issued to
+	Role    string    // one of Roles
+	Subject string    // the caller's pseudonym (citizen)
+	Agency  string    // full id, e.g. "market.tax" (officer, agency_admin, portal, auditor)
+	Staff   string    // staff number (officer, agency_admin)
+	Client  string    // the OAuth client the token was issued to
+	Until   time.Time // when the token ends; zero: it is not known to
 }
 
 // Unknown is the outcome of a write that was sent and of which it is not known whether it was committed. It is not a

@@ -169,23 +169,9 @@ func (c *Client) Raw(ctx context.Context, method, path string, body []byte, opti
 
 // once makes one attempt; retry is how long the gateway asks to wait, zero for an answer that stands.
 func (c *Client) once(ctx context.Context, method, path string, body []byte, this call) (answer []byte, retry time.Duration, err error) {
-	target, err := c.base.Parse(path)
-	if err != nil {
-		return nil, 0, fmt.Errorf("client: path: %w", err)
-	}
-	r, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
+	r, err := c.request(ctx, method, path, body, this.header.Clone())
 	if err != nil {
 		return nil, 0, err
-	}
-	r.Header = this.header.Clone()
-	if c.tokens != nil {
-		token, err := c.tokens.Token(ctx)
-		if err != nil {
-			return nil, 0, err
-		}
-		if token != "" {
-			r.Header.Set("Authorization", "Bearer "+token)
-		}
 	}
 	response, err := c.http.Do(r)
 	if err != nil {
@@ -209,6 +195,27 @@ func (c *Client) once(ctx context.Context, method, path string, body []byte, thi
 		return nil, retry, problemOf(response, answer)
 	}
 	return answer, 0, nil
+}
+
+// request makes a request with the caller's token.
+func (c *Client) request(ctx context.Context, method, path string, body []byte, header http.Header) (*http.Request, error) {
+	target, err := c.base.Parse(path)
+	if err != nil {
+		return nil, fmt.Errorf("client: path: %w", err)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header = header
+	if c.tokens == nil {
+		return r, nil
+	}
+	token, err := c.tokens.Token(ctx)
+	if err == nil && token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	return r, err
 }
 
 func retryAfter(text string) time.Duration {

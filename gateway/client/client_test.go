@@ -212,3 +212,46 @@ func Example() {
 	}
 	// Output: 409 dataset.conflict
 }
+
+func TestFollowComesBackAfterWhatItHasSeen(t *testing.T) {
+	var asked []string
+	c := serve(t, client.Token("t"), func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("Last-Event-ID"))
+		require.Equal(t, "Bearer t", r.Header.Get("Authorization"))
+		w.Header().Set("Content-Type", "text/event-stream")
+		switch len(asked) {
+		case 1:
+			_, _ = io.WriteString(w, "retry: 1\n\n: hello\nid: 5\ndata: {\"n\":1}\n\nevent: checkpoint\nid:6\ndata:{}\n\ndata: \"cut")
+		case 2:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case 3:
+			panic(http.ErrAbortHandler)
+		case 4:
+			_, _ = io.WriteString(w, "data: [1,\ndata: 2]\n\n")
+		default:
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"status":401,"reason":"token.expired"}`)
+		}
+	})
+	var got []client.Message
+	for m, err := range c.Follow(t.Context(), "/v1/events", "4") {
+		if err != nil {
+			require.Equal(t, "token.expired", client.Reason(err))
+			break
+		}
+		got = append(got, m)
+	}
+	require.Equal(t, []client.Message{
+		{ID: "5", Name: "message", Data: json.RawMessage(`{"n":1}`)},
+		{ID: "6", Name: "checkpoint", Data: json.RawMessage(`{}`)},
+		{ID: "6", Name: "message", Data: json.RawMessage("[1,\n2]")},
+	}, got, "a message that was cut off is not one")
+	require.Equal(t, []string{"4", "6", "6", "6", "6"}, asked)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range c.Follow(ctx, "/v1/events", "") {
+		require.ErrorIs(t, err, context.Canceled)
+	}
+}

@@ -22,6 +22,9 @@ const (
 	DefaultMaxLagBlocks     = 50
 	DefaultBlocksPerCommit  = 64
 	DefaultShutdownPatience = 10 * time.Second
+
+	DefaultMaxStreams          = 1024
+	DefaultMaxStreamsPerCaller = 8
 )
 
 // MaxPeers bounds the organisation's own peers, and with them the labels of their metrics.
@@ -40,6 +43,9 @@ type Limits struct {
 	PeerConnections int `yaml:"peer_connections,omitempty"`  // gRPC connections to each peer: one for the block stream, the others for calls
 	MaxInFlight     int `yaml:"max_in_flight,omitempty"`     // writes under way at once
 	MaxMessageBytes int `yaml:"max_message_bytes,omitempty"` // of a gRPC message, blocks included
+
+	MaxStreams          int `yaml:"max_streams,omitempty"`            // answers that go on (events), open at once
+	MaxStreamsPerCaller int `yaml:"max_streams_per_caller,omitempty"` // of these, one caller's
 
 	ReadConnections int `yaml:"read_connections,omitempty"`  // to the store
 	MaxLagBlocks    int `yaml:"max_lag_blocks,omitempty"`    // further behind, the gateway is not ready
@@ -62,6 +68,8 @@ func (l *Limits) fill() {
 	fill(&l.ReadConnections, DefaultReadConnections)
 	fill(&l.MaxLagBlocks, DefaultMaxLagBlocks)
 	fill(&l.BlocksPerCommit, DefaultBlocksPerCommit)
+	fill(&l.MaxStreams, DefaultMaxStreams)
+	fill(&l.MaxStreamsPerCaller, DefaultMaxStreamsPerCaller)
 	fill(&l.ShutdownPatience, Duration(DefaultShutdownPatience))
 }
 
@@ -89,6 +97,8 @@ func (l *Limits) validate() error {
 		{"read_connections", int64(l.ReadConnections)},
 		{"max_lag_blocks", int64(l.MaxLagBlocks)},
 		{"blocks_per_commit", int64(l.BlocksPerCommit)},
+		{"max_streams", int64(l.MaxStreams)},
+		{"max_streams_per_caller", int64(l.MaxStreamsPerCaller)},
 		{"shutdown_patience", int64(l.ShutdownPatience)},
 	} {
 		if f.value < 1 {

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -24,6 +25,10 @@ const (
 	requestKey = "request_id"
 	actorKey   = "actor"
 	reasonKey  = "reason"
+	// of streams
+	connectionKey = "connection" // the context of the connection, without the request's deadline
+	seatKey       = "seat"       // leaves the request's seat
+	streamedKey   = "streamed"
 )
 
 // requestIDForm is what a caller's own X-Request-Id must look like to be taken over.
@@ -45,6 +50,7 @@ func (s *Server) observe(c *gin.Context) {
 	}
 	c.Set(requestKey, id)
 	secure(c, id)
+	c.Set(connectionKey, c.Request.Context())
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.config.Deadline)
 	defer cancel()
 	c.Request = c.Request.WithContext(ctx)
@@ -52,8 +58,10 @@ func (s *Server) observe(c *gin.Context) {
 	defer s.metrics.inFlight.Dec()
 	select {
 	case s.seats <- struct{}{}:
+		leave := sync.OnceFunc(func() { <-s.seats })
+		c.Set(seatKey, leave)
 		s.guarded(c)
-		<-s.seats
+		leave()
 	default:
 		s.problem(c, errOverload)
 	}
@@ -105,7 +113,9 @@ func (s *Server) record(c *gin.Context, took time.Duration) {
 	where, method, status := route(c), methodOf(c), c.Writer.Status()
 	class := fmt.Sprintf("%dxx", status/100)
 	s.metrics.requests.WithLabelValues(where, method, class).Inc()
-	s.metrics.seconds.WithLabelValues(where, method).Observe(took.Seconds())
+	if !c.GetBool(streamedKey) { // how long a stream lasts is the client's choice
+		s.metrics.seconds.WithLabelValues(where, method).Observe(took.Seconds())
+	}
 	if quiet[where] && status < http.StatusInternalServerError {
 		return
 	}
@@ -133,6 +143,12 @@ func methodOf(c *gin.Context) string {
 	}
 	return "other"
 }
+
+// connectionOf is the context of a request's connection: it ends when the client leaves, and has no deadline.
+func connectionOf(c *gin.Context) context.Context { return c.MustGet(connectionKey).(context.Context) }
+
+// leaveSeat makes room for another request where this one goes on for long.
+func leaveSeat(c *gin.Context) { c.MustGet(seatKey).(func())() }
 
 func requestID(c *gin.Context) string { return c.GetString(requestKey) }
 

@@ -216,8 +216,20 @@ func successOf(r Route, names *names) object {
 		answer["content"] = object{"application/octet-stream": object{"schema": object{}}}
 	default:
 		answer["content"] = object{"application/json": object{"schema": names.reference(shape.Of(r.Handler.Response))}}
+		if r.Streams() {
+			answer["content"].(object)[streamMedia] = object{"schema": streamOf(r.Stream, names)}
+		}
 	}
 	return answer
+}
+
+// streamOf describes server-sent events: OpenAPI 3.1 has no word for the messages of a stream, so they stand in an extension.
+func streamOf(s Stream, names *names) object {
+	kinds := object{}
+	for _, sent := range s.Sends {
+		kinds[cmp.Or(sent.Name, "message")] = object{"description": sent.Doc, "data": names.reference(shape.Of(sent.Data))}
+	}
+	return object{"type": "string", "description": "Server-sent events; x-events has their kinds and the schema of their data.", "x-events": kinds}
 }
 
 // plain is the schema of a type that needs no name.
@@ -292,6 +304,9 @@ func newNames(routes []Route) *names {
 			for _, s := range collectShapes(r.Handler.plan.body, map[*shape.Shape]bool{}, nil) {
 				n.input[s] = true
 			}
+		}
+		for _, sent := range r.Stream.Sends {
+			all = collectShapes(shape.Of(sent.Data), seen, all)
 		}
 		if !r.Handler.Response.Implements(reflect.TypeFor[File]()) {
 			all = collectShapes(shape.Of(r.Handler.Response), seen, all)

@@ -66,6 +66,7 @@ var special = map[string]int{
 	"request.media_type":    http.StatusUnsupportedMediaType,
 	"request.rate":          http.StatusTooManyRequests,
 	"gateway.timeout":       http.StatusGatewayTimeout,
+	"stream.limit":          http.StatusTooManyRequests,
 	"gateway.overloaded":    http.StatusServiceUnavailable,
 	ledger.ReasonBusy:       http.StatusServiceUnavailable,
 	"ledger.unreachable":    http.StatusServiceUnavailable,

@@ -63,6 +63,9 @@ func (r Route) CommonReasons() []string {
 	if r.Keyed() || r.Handler.plan.body != nil || len(r.Handler.plan.parameters) > 0 {
 		list = append(list, "request.invalid")
 	}
+	if r.Streams() {
+		list = append(list, errStreams.Reason)
+	}
 	if r.Handler.plan.body != nil {
 		list = append(list, "request.too_large", "request.media_type", "request.incomplete")
 	}

@@ -25,6 +25,8 @@ type Route struct {
 	// Status of a success; zero means 200.
 	Status  int
 	Handler Handler
+	// Stream answers those who accept text/event-stream; without it the row has one answer.
+	Stream Stream
 }
 
 // Doc is what people read about a route.

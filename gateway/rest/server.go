@@ -60,6 +60,9 @@ type Config struct {
 	About        About
 	Registry     *prometheus.Registry
 	Log          *slog.Logger
+
+	MaxStreams          int // open at once; zero: DefaultMaxStreams
+	MaxStreamsPerCaller int // zero: DefaultMaxStreamsPerCaller
 }
 
 // About is shown in the OpenAPI document and on the page to try the API.
@@ -82,6 +85,7 @@ type Server struct {
 	addresses *bound[netip.Prefix] // nil: not bounded
 	openAPI   []byte
 	page      page
+	streams   *streams
 }
 
 // New makes a server. It fails if two rows contradict each other.
@@ -102,12 +106,16 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	open, err := newStreams(c)
+	if err != nil {
+		return nil, err
+	}
 	document, err := Document(c.Routes, c.About)
 	if err != nil {
 		return nil, err
 	}
 	gin.SetMode(gin.ReleaseMode)
-	s := &Server{config: c, engine: gin.New(), log: c.Log, metrics: m, seats: make(chan struct{}, MaxRequests), openAPI: document}
+	s := &Server{config: c, engine: gin.New(), log: c.Log, metrics: m, seats: make(chan struct{}, MaxRequests), streams: open, openAPI: document}
 	e := s.engine
 	e.UseRawPath, e.UnescapePathValues = true, true // an encoded slash stays inside its path value
 	e.RedirectTrailingSlash, e.RedirectFixedPath = false, false
@@ -151,13 +159,19 @@ func (s *Server) Handler() http.Handler { return s.engine }
 
 // HTTPServer is a listener's server with the limits above.
 func (s *Server) HTTPServer() *http.Server {
-	return &http.Server{
+	server := &http.Server{
 		Handler: s.engine, ReadHeaderTimeout: ReadHeaderTimeout, ReadTimeout: ReadTimeout, WriteTimeout: WriteTimeout,
 		IdleTimeout: IdleTimeout, MaxHeaderBytes: MaxHeaderBytes,
 		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: MaxStreams},
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	server.RegisterOnShutdown(s.EndStreams)
+	return server
 }
+
+// EndStreams ends the streams that are open, and those that are begun from now on at once: they would hold up a graceful
+// stop. Their clients are told when to come back.
+func (s *Server) EndStreams() { s.streams.stop() }
 
 // serve makes a row's handler: who asks, what for, the call, the answer.
 func (s *Server) serve(r Route) gin.HandlerFunc {
@@ -174,6 +188,10 @@ func (s *Server) serve(r Route) gin.HandlerFunc {
 		request, err := r.Handler.plan.bind(c, r.Handler.Request, s.config.MaxBody)
 		if err != nil {
 			s.fail(c, err)
+			return
+		}
+		if r.Streams() && wantsStream(c.Request) {
+			s.stream(c, r, who, request.Elem())
 			return
 		}
 		answer, err := r.Handler.call(c.Request.Context(), who, request.Elem())
@@ -289,6 +307,8 @@ func CheckTable(routes []Route) error {
 			return fmt.Errorf("rest: %s is not described", name)
 		case r.Open() && len(r.Roles) > 1:
 			return fmt.Errorf("rest: %s is public and names other roles besides", name)
+		case r.Streams() && r.Stream.takes != r.Handler.Request:
+			return fmt.Errorf("rest: %s takes one request to answer and another to stream", name)
 		}
 		seen[name] = true
 		for _, role := range r.Roles {

@@ -21,7 +21,7 @@ func (c callers) actor(ctx context.Context, token string) (app.Actor, error) {
 	if err != nil {
 		return app.Actor{}, err
 	}
-	who := app.Actor{Role: claims.Role, Agency: claims.Agency, Staff: claims.Staff, Client: claims.Client}
+	who := app.Actor{Role: claims.Role, Agency: claims.Agency, Staff: claims.Staff, Client: claims.Client, Until: claims.Expires}
 	if claims.Role != app.Citizen {
 		return who, nil
 	}
