@@ -74,6 +74,7 @@ type Dependencies struct {
 	Identities []ledger.Signer // that this gateway holds
 	Keys       seal.Keys       // private exchange keys of the agencies served
 	Ledger     Ledger
+	Offline    Offline
 	Chain      Chain
 	Store      Store
 	Vault      Vault
@@ -88,15 +89,18 @@ type Dependencies struct {
 const DefaultMaxWait = 10 * time.Second
 
 // App is the application. Safe for concurrent use.
-type App struct{ Dependencies }
+type App struct {
+	Dependencies
+	tables *tables
+}
 
 // New checks the dependencies.
 func New(d Dependencies) (*App, error) {
 	switch {
 	case d.MSP == "" || d.Channel == "":
 		return nil, errors.New("app: msp and channel are required")
-	case d.Ledger == nil || d.Chain == nil || d.Store == nil || d.Vault == nil || d.Peers == nil || d.Connectors == nil:
-		return nil, errors.New("app: ledger, chain, store, vault, peers and connectors are required")
+	case d.Ledger == nil || d.Offline == nil || d.Chain == nil || d.Store == nil || d.Vault == nil || d.Peers == nil || d.Connectors == nil:
+		return nil, errors.New("app: ledger, offline, chain, store, vault, peers and connectors are required")
 	case len(d.Identities) == 0:
 		return nil, errors.New("app: at least one identity is required")
 	}
@@ -107,7 +111,7 @@ func New(d Dependencies) (*App, error) {
 		d.MaxWait = DefaultMaxWait
 	}
 	d.Store = newRecent(d.Store)
-	return &App{d}, nil
+	return &App{d, &tables{known: map[string]table{}}}, nil
 }
 
 // now is the time in the form records carry: UTC, whole milliseconds.

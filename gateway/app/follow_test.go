@@ -41,7 +41,7 @@ func TestATransactionIsFollowedUntilItIsFinal(t *testing.T) {
 		for range blocks {
 			s.blocks <- struct{}{}
 		}
-		return &App{Dependencies{Store: s, MaxWait: time.Second}}
+		return &App{Dependencies: Dependencies{Store: s, MaxWait: time.Second}}
 	}
 	citizen := Actor{Role: Citizen, Subject: "s"}
 	follow := func(ctx context.Context, a *App) (said []Transaction) {

@@ -75,9 +75,24 @@ type Neighbour struct {
 
 // Identity is one Fabric identity of this organisation, in an MSP folder (signcerts/, keystore/).
 type Identity struct {
-	Agency string      `yaml:"agency"`  // full id, e.g. "services.police"
-	Role   access.Role `yaml:"role"`    // agency, admin, portal or auditor; what its certificate says
-	MSPDir string      `yaml:"msp_dir"` // folder
+	Agency string      `yaml:"agency"`        // full id, e.g. "services.police"
+	Role   access.Role `yaml:"role"`          // agency, admin, portal or auditor; what its certificate says
+	MSPDir string      `yaml:"msp_dir"`       // folder
+	Key    *Key        `yaml:"key,omitempty"` // where the private key is, if not in the folder's keystore/
+}
+
+// Key says where a private key is kept.
+type Key struct {
+	PKCS11 *PKCS11 `yaml:"pkcs11"`
+}
+
+// PKCS11 is a private key in a hardware security module. Label or ID, or both, find exactly one EC private key.
+type PKCS11 struct {
+	Module  string `yaml:"module"`          // the maker's library, a file
+	Token   string `yaml:"token"`           // the token's label
+	Label   string `yaml:"label,omitempty"` // the key's CKA_LABEL
+	ID      string `yaml:"id,omitempty"`    // the key's CKA_ID, hexadecimal
+	PINFile string `yaml:"pin_file"`        // file with the user PIN, read at each login
 }
 
 // ExchangeKey is the private key to which payloads for an agency are sealed: PKCS#8 PEM, ECDH P-256.
@@ -153,6 +168,9 @@ func (c *Config) resolve(folder string) {
 	}
 	for i := range c.Identities {
 		paths = append(paths, &c.Identities[i].MSPDir)
+		if k := c.Identities[i].Key; k != nil && k.PKCS11 != nil {
+			paths = append(paths, &k.PKCS11.Module, &k.PKCS11.PINFile)
+		}
 	}
 	for i := range c.ExchangeKeys {
 		paths = append(paths, &c.ExchangeKeys[i].Private)

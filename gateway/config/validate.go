@@ -133,6 +133,9 @@ func (c *Config) keys() error {
 		if id.MSPDir == "" {
 			return fmt.Errorf("config: %s.msp_dir is required", field)
 		}
+		if err := id.Key.validate(field + ".key"); err != nil {
+			return err
+		}
 		if key := id.Agency + " " + string(id.Role); seen[key] {
 			return fmt.Errorf("config: %s repeats the identity of %s", field, key)
 		} else {
@@ -165,6 +168,26 @@ func (c *Config) database() error {
 	}
 	if err := database.CheckURL(c.Database); err != nil {
 		return fmt.Errorf("database %w", err)
+	}
+	return nil
+}
+
+var hexadecimal = regexp.MustCompile(`^([0-9a-fA-F]{2})*$`)
+
+func (k *Key) validate(field string) error {
+	if k == nil {
+		return nil
+	}
+	p := k.PKCS11
+	switch {
+	case p == nil:
+		return fmt.Errorf("%s.pkcs11 is required; leave key out where the key is in msp_dir/keystore", field)
+	case p.Module == "" || p.Token == "" || p.PINFile == "":
+		return fmt.Errorf("%s.pkcs11 needs module, token and pin_file", field)
+	case p.Label == "" && p.ID == "":
+		return fmt.Errorf("%s.pkcs11 needs the key's label or id", field)
+	case !hexadecimal.MatchString(p.ID):
+		return fmt.Errorf("%s.pkcs11.id must be hexadecimal", field)
 	}
 	return nil
 }

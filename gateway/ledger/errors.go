@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/gateway"
@@ -93,6 +94,23 @@ func decodeEndorse(ctx context.Context, own string, err error) failure {
 		return failure{verdict: refused, fault: f}
 	}
 	return unsentAt(ctx, Endorsing, err)
+}
+
+// denied is what a peer says of a proposal whose creator is no member of the channel, or whose signature is not the
+// creator's; we have checked the signature before.
+const denied = "access denied: channel"
+
+// stranger says whether a peer turned a call away because of who signed it.
+func stranger(err error) bool {
+	if status.Code(err) == codes.PermissionDenied {
+		return true
+	}
+	return slices.ContainsFunc(detailsOf(err), func(d detail) bool { return strings.Contains(d.message, denied) })
+}
+
+// untrusted is the fault for a creator whom the organisation's own peer does not take.
+func untrusted() *fault.Fault {
+	return fault.New(fault.Denied, ReasonUntrusted, "the organisation's peer does not take the certificate: it must be issued by the organisation's CA, be valid now and not be revoked").On("creator.certificate", "trusted")
 }
 
 // decodeOrder decodes a failed submission to the ordering service. Only what certainly never reached an orderer is

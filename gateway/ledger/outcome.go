@@ -46,6 +46,7 @@ const (
 	ReasonDisagreed   = "transaction.disagreed"   // endorsers answered differently, every time
 	ReasonInvalid     = "transaction.invalid"     // committed as invalid for another reason; the rule names it
 	ReasonUnorderable = "transaction.unorderable" // the ordering service refused it
+	ReasonUntrusted   = "offline.untrusted"       // the peers do not take the certificate of who signed elsewhere
 	ReasonUnreadable  = "ledger.unreadable"       // a contract's answer could not be read
 )
 

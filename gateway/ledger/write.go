@@ -136,16 +136,22 @@ func (a *attempt) run(ctx context.Context) failure {
 		a.locate(ctx)
 		return failure{verdict: done}
 	}
+	return a.commit(ctx, transaction)
+}
+
+// commit orders an endorsed transaction and waits for its block.
+func (a *attempt) commit(ctx context.Context, transaction *client.Transaction) failure {
 	commit, stop := a.ledger.commits.Await(a.tx) // before it is sent: its block may be faster than the answer
 	patience := a.ledger.limits.CommitTimeout.Std()
-	if failed = a.order(ctx, transaction); failed.verdict == ambiguous {
+	failed := a.order(ctx, transaction)
+	if failed.verdict == ambiguous {
 		patience = min(patience, perhapsPatience)
 	} else if failed.verdict != done {
 		stop()
 		return failed
 	} else if _, async := AnswerBy(ctx); async {
 		if found, ok := a.early(ctx, commit, stop); ok {
-			return a.judge(found)
+			return a.judge(ctx, found)
 		}
 		return failure{verdict: accepted}
 	}
@@ -154,11 +160,16 @@ func (a *attempt) run(ctx context.Context) failure {
 	if !ok {
 		return failure{verdict: ambiguous}
 	}
-	return a.judge(found)
+	return a.judge(ctx, found)
 }
 
 // judge decides by the block the transaction is in.
-func (a *attempt) judge(commit follow.Commit) failure {
+func (a *attempt) judge(ctx context.Context, commit follow.Commit) failure {
+	if commit.Code == duplicate { // it was sent before: what became of it then is what counts
+		if first, err := a.who.status(ctx, a.tx); err == nil {
+			commit = first
+		}
+	}
 	a.block = commit.Block
 	return decodeCommit(commit.Code)
 }
@@ -309,12 +320,19 @@ func (a *attempt) pending(o Outcome) Outcome {
 // Look asks the peer for a transaction whose outcome was unknown. found is false if the peer does not have it now; it may
 // still come.
 func (l *Ledger) Look(ctx context.Context, tx string) (commit follow.Commit, found bool, err error) {
+	return l.look(ctx, func(ctx context.Context) (follow.Commit, error) { return l.reader.status(ctx, tx) })
+}
+
+// look asks the peer once and gives it lastLook to answer.
+func (l *Ledger) look(ctx context.Context, ask func(context.Context) (follow.Commit, error)) (commit follow.Commit, found bool, err error) {
 	waiting, cancel := context.WithTimeout(ctx, lastLook)
 	defer cancel()
-	commit, err = l.reader.status(waiting, tx)
+	commit, err = ask(waiting)
 	switch {
 	case err == nil:
 		return commit, true, nil
+	case stranger(err):
+		return commit, false, untrusted()
 	case ctx.Err() != nil:
 		return commit, false, ctx.Err()
 	case errors.Is(waiting.Err(), context.DeadlineExceeded), status.Code(err) == codes.DeadlineExceeded:

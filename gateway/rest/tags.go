@@ -16,4 +16,5 @@ var chineseTags = map[string]string{
 	"audit":             "审计",
 	"between gateways":  "网关之间",
 	"transactions":      "交易",
+	"offline signing":   "离线签名",
 }

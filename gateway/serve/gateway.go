@@ -132,7 +132,7 @@ func (g *Gateway) openApp(ctx context.Context) (*app.App, error) {
 	return app.New(app.Dependencies{
 		Pseudonym: pseudonym,
 		MSP:       c.MSP, Channel: c.Channel, PublicURL: c.PublicURL, Identities: identities, Keys: keys,
-		Ledger: g.ledger, Chain: g.ledger, Store: g.projection.Store(), Vault: kept, Peers: peers, Connectors: connectors,
+		Ledger: g.ledger, Offline: g.ledger, Chain: g.ledger, Store: g.projection.Store(), Vault: kept, Peers: peers, Connectors: connectors,
 	})
 }
 

@@ -66,3 +66,6 @@ func identity(raw []byte) Identity {
 	}
 	return id
 }
+
+// IdentityOf reads one serialized identity.
+func IdentityOf(serialized []byte) Identity { return identity(serialized) }

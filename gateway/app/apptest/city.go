@@ -121,7 +121,7 @@ func (c *City) gateway(t testing.TB, organisation string, agencies map[string][]
 	g.Server = httptest.NewUnstartedServer(nil)
 	d := app.Dependencies{
 		MSP: access.MSPOf(organisation + ".x"), Channel: ledgertest.Channel, PublicURL: "https://" + g.Server.Listener.Addr().String(),
-		Keys: seal.Keys{}, Ledger: g.Ledger, Chain: chain{&c.chain}, Store: c.Projection.Store(), Vault: g.Vault,
+		Keys: seal.Keys{}, Ledger: g.Ledger, Offline: elsewhere{}, Chain: chain{&c.chain}, Store: c.Projection.Store(), Vault: g.Vault,
 		Peers: peers{c}, Connectors: connectors, Clock: c.Ledger.Now, MaxWait: maxWait,
 	}
 	if organisation == "services" {

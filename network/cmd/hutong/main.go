@@ -67,9 +67,11 @@ one it is the default network of four organisations, network/topology.yaml.`,
 	// The order of the help is that in which commands are used.
 	cobra.EnableCommandSorting = false
 	root.AddGroup(&cobra.Group{ID: groupNetwork, Title: "The network:"},
-		&cobra.Group{ID: groupStages, Title: "The stages of `up`, in order; each can be run alone:"})
+		&cobra.Group{ID: groupStages, Title: "The stages of `up`, in order; each can be run alone:"},
+		&cobra.Group{ID: groupSigning, Title: "On an agency's own machine:"})
 	add(root, groupNetwork, upCommand(options), statusCommand(options), logsCommand(options), downCommand(options))
 	add(root, groupStages, stageCommands(options)...)
+	add(root, groupSigning, signCommand())
 	return root
 }
 
@@ -77,6 +79,7 @@ one it is the default network of four organisations, network/topology.yaml.`,
 const (
 	groupNetwork = "network"
 	groupStages  = "stages"
+	groupSigning = "signing"
 )
 
 func add(root *cobra.Command, group string, commands ...*cobra.Command) {
