@@ -54,7 +54,8 @@ type Ledger struct {
 	history     map[string][]past // namespace and key, oldest first
 	authorities map[string]*authority
 	clients     map[string]*Client
-	submitted   int // transactions made, for their ids
+	submitted   int    // transactions made, for their ids
+	named       string // the next transaction's id, if it was given
 }
 
 // New starts a ledger with contracts that are built. It takes over their clocks.
@@ -154,8 +155,19 @@ func (l *Ledger) Policy(chaincode, key string) []byte {
 	return slices.Clone(l.state.public[join(chaincode, key)].policy)
 }
 
+// Name gives the next transaction its id, where it must be one that a real block can have.
+func (l *Ledger) Name(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.named = id
+}
+
 // nextID makes a transaction id: as long as Fabric's, unique in this ledger and the same in every run of a test.
 func (l *Ledger) nextID() string {
+	if id := l.named; id != "" {
+		l.named = ""
+		return id
+	}
 	l.submitted++
 	sum := sha256.Sum256(fmt.Appendf(nil, "transaction %d", l.submitted))
 	return hex.EncodeToString(sum[:])

@@ -39,6 +39,12 @@ type Unknown struct{ Tx string }
 
 func (u Unknown) Error() string { return "the transaction's outcome is not known yet" }
 
+// Pending is a write that was accepted and whose caller did not want to wait for its block (ledger.Async): no failure
+// either. Receipt is what it will be once it is committed; its Block is 0.
+type Pending struct{ Receipt }
+
+func (p Pending) Error() string { return "the transaction is accepted and not in a block yet" }
+
 // is checks that the actor has one of the roles. Routes check it first; functions check it again, so that no route can be
 // wired to a function it should not reach.
 // A role without whom it is for is no role: lists are selected by subject or agency, and an empty one would select all.

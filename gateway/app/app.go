@@ -9,8 +9,8 @@
 //
 //	func (a *App) Verb(ctx context.Context, who Actor, req VerbRequest) (Answer, error)
 //
-// and answers *fault.Fault where a rule says no, Unknown where a write's outcome is not known. Authorisation is decided here
-// for a clear answer, and again by the contracts, which trust no gateway.
+// and answers *fault.Fault where a rule says no, Unknown where a write's outcome is not known, Pending where its caller
+// did not wait for it. Authorisation is decided here for a clear answer, and again by the contracts, which trust no gateway.
 //
 // Invariants: no personal data leaves a payload (it is in no error, log, ledger argument or index); a payload is kept and
 // sent only sealed; a citizen reaches only what is theirs, an officer only what is the agency's.
@@ -35,6 +35,7 @@ type Ledger interface {
 	Submit(ctx context.Context, as ledger.Signer, chaincode, function string, command kernel.Command) (ledger.Outcome, error)
 	SubmitBatch(ctx context.Context, as ledger.Signer, chaincode string, batch kernel.Batch) ([]ledger.Outcome, error)
 	Evaluate(ctx context.Context, as ledger.Signer, chaincode, function string, request, answer any) error
+	Awaited(tx string) bool
 }
 
 // Store is the projection of the ledger.

@@ -21,7 +21,7 @@ func (a *App) FollowTransaction(ctx context.Context, who Actor, req TransactionB
 		for yield([]Message{{Data: known}}, nil) && !known.final() {
 			last := known.State
 			for spoken := time.Now(); known.State == last && time.Since(spoken) < Heartbeat; {
-				if err := a.nextBlock(ctx, known.AsOf); err != nil {
+				if err := a.nextBlock(ctx, known.AsOf, Heartbeat); err != nil {
 					return // nobody waits any more
 				}
 				if known, err = a.Transaction(ctx, who, TransactionByID{ID: req.ID}); err != nil {
@@ -36,9 +36,9 @@ func (a *App) FollowTransaction(ctx context.Context, who Actor, req TransactionB
 // final says whether the ledger will never say anything else of the transaction.
 func (t Transaction) final() bool { return t.State == ledger.Committed || t.State == ledger.Rejected }
 
-// nextBlock waits for a block after the given one, a heartbeat at most. It fails only when ctx has ended.
-func (a *App) nextBlock(ctx context.Context, after uint64) error {
-	waiting, cancel := context.WithTimeout(ctx, Heartbeat)
+// nextBlock waits for a block after the given one, as long as given at most. It fails only when ctx has ended.
+func (a *App) nextBlock(ctx context.Context, after uint64, patience time.Duration) error {
+	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := a.Store.WaitBlock(waiting, after+1); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err

@@ -35,13 +35,18 @@ func (c *coming) Transaction(_ context.Context, id string) (store.Transaction, b
 	return store.Transaction{ID: id, Block: c.at, Code: "MVCC_READ_CONFLICT"}, c.height >= c.at, nil
 }
 
+// idle is a way to the ledger on which nothing is under way.
+type idle struct{ Ledger }
+
+func (idle) Awaited(string) bool { return false }
+
 func TestATransactionIsFollowedUntilItIsFinal(t *testing.T) {
 	ledgerOf := func(height, at uint64, blocks int) *App {
 		s := &coming{height: height, at: at, blocks: make(chan struct{}, blocks)}
 		for range blocks {
 			s.blocks <- struct{}{}
 		}
-		return &App{Dependencies: Dependencies{Store: s, MaxWait: time.Second}}
+		return &App{Dependencies: Dependencies{Store: s, Ledger: idle{}, MaxWait: time.Second}}
 	}
 	citizen := Actor{Role: Citizen, Subject: "s"}
 	follow := func(ctx context.Context, a *App) (said []Transaction) {
@@ -55,7 +60,7 @@ func TestATransactionIsFollowedUntilItIsFinal(t *testing.T) {
 		}
 		return said
 	}
-	final := Transaction{Tx: "t", State: ledger.Rejected, Block: 7, Code: "MVCC_READ_CONFLICT", AsOf: 7}
+	final := Transaction{Tx: "t", State: ledger.Rejected, Block: 7, Code: "MVCC_READ_CONFLICT", Reason: ledger.ReasonContention, AsOf: 7}
 	require.Equal(t, []Transaction{final}, follow(t.Context(), ledgerOf(7, 7, 0)))
 	require.Equal(t, []Transaction{{Tx: "t", State: ledger.Unknown, AsOf: 4}, final}, follow(t.Context(), ledgerOf(4, 7, 3)), "blocks without it say nothing")
 

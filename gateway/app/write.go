@@ -70,12 +70,16 @@ func (a *App) write(ctx context.Context, who Actor, as ledger.Signer, chaincode,
 	return a.submit(ctx, as, chaincode, function, scoped(who.owner(), key.Key), who.Staff, request)
 }
 
-// receipt tells the three outcomes apart.
+// receipt tells the outcomes apart.
 func receipt(o ledger.Outcome) (Receipt, error) {
+	r := o.Receipt
+	done := Receipt{ID: r.ID, Status: r.Status, Version: r.Version, At: r.At, Tx: r.Tx, Block: o.Block, Replayed: r.Replayed}
 	switch o.State {
 	case ledger.Committed:
-		r := o.Receipt
-		return Receipt{ID: r.ID, Status: r.Status, Version: r.Version, At: r.At, Tx: r.Tx, Block: o.Block, Replayed: r.Replayed}, nil
+		return done, nil
+	case ledger.Pending:
+		done.Tx = o.Tx
+		return Receipt{}, Pending{done}
 	case ledger.Rejected:
 		if o.Fault == nil {
 			return Receipt{}, fault.New(fault.Internal, "ledger.failed", "the ledger refused the transaction without saying why")

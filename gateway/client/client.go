@@ -108,6 +108,18 @@ func Header(name, value string) Option {
 	return func(c *call) { c.header.Set(name, value) }
 }
 
+// Async asks for an answer as soon as an orderer has the write (RFC 7240, respond-async): a *Pending, unless the gateway
+// knows more by then.
+func Async() Option { return prefer("respond-async") }
+
+// Wait bounds how long the gateway waits for the write's block, in whole seconds (RFC 7240, wait): after that the answer is
+// a *Pending.
+func Wait(d time.Duration) Option { return prefer(fmt.Sprintf("wait=%d", d/time.Second)) }
+
+func prefer(preference string) Option {
+	return func(c *call) { c.header.Add("Prefer", preference) }
+}
+
 // Status stores the answer's status, to tell 200, 201 and 202 apart.
 func Status(into *int) Option { return func(c *call) { c.status = into } }
 

@@ -148,7 +148,7 @@ func TestUnknownOutcome(t *testing.T) {
 	_, err := client.Do[receipt](t.Context(), c, "POST", "/v1/x", map[string]string{})
 	var pending *client.Pending
 	require.ErrorAs(t, err, &pending)
-	require.Equal(t, client.Pending{Location: "/v1/transactions/t1", Tx: "t1"}, *pending)
+	require.Equal(t, client.Pending{Location: "/v1/transactions/t1", Tx: "t1", State: "unknown"}, *pending)
 	outcome, err := c.Resolve(t.Context(), pending)
 	require.NoError(t, err)
 	require.Equal(t, client.Transaction{Tx: "t1", State: "committed", Block: 7}, outcome)

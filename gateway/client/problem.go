@@ -47,14 +47,20 @@ func Reason(err error) string {
 	return ""
 }
 
-// Pending is the answer to a write whose outcome the gateway does not know yet. It is not a failure: ask Location, or
-// repeat the request with the same idempotency key.
+// Pending is the answer to a write that the gateway has seen in no block yet. It is not a failure: Resolve it, or repeat
+// the request with the same idempotency key.
 type Pending struct {
-	Location string
-	Tx       string
+	Location string `json:"-"`
+	Tx       string `json:"tx_id"`
+	State    string `json:"state"` // pending: accepted, and you preferred not to wait (Async, Wait); unknown: perhaps on its way
+	// What is expected of a pending one.
+	ID      string    `json:"id"`
+	Status  string    `json:"status"`
+	Version int       `json:"version"`
+	At      time.Time `json:"at"`
 }
 
-func (p *Pending) Error() string { return "the outcome is not known yet; ask " + p.Location }
+func (p *Pending) Error() string { return "no block has the write yet; ask " + p.Location }
 
 func problemOf(response *http.Response, body []byte) error {
 	p := &Problem{}
@@ -67,40 +73,49 @@ func problemOf(response *http.Response, body []byte) error {
 }
 
 func pendingOf(response *http.Response, body []byte) error {
-	p := &Pending{Location: response.Header.Get("Location")}
-	var answer struct {
-		Tx string `json:"tx_id"`
+	p := new(Pending)
+	if json.Unmarshal(body, p) != nil {
+		*p = Pending{} // something between us and the gateway answered
 	}
-	if json.Unmarshal(body, &answer) == nil {
-		p.Tx = answer.Tx
-	}
+	p.Location = response.Header.Get("Location")
 	return p
 }
 
 // Transaction is what the gateway knows of a transaction's outcome.
 type Transaction struct {
-	Tx    string `json:"tx_id"`
-	State string `json:"state"` // committed rejected unknown
-	Block uint64 `json:"block"`
+	Tx     string `json:"tx_id"`
+	State  string `json:"state"` // pending committed rejected unknown
+	Block  uint64 `json:"block"`
+	Code   string `json:"code"`   // what the peers found
+	Reason string `json:"reason"` // of a rejected one
 }
 
-// pollInterval is how often Resolve asks.
-const pollInterval = 250 * time.Millisecond
+// Resolve asks with wait=pollSeconds, and again after pollPause where the gateway did not wait.
+const (
+	pollSeconds = 10
+	pollPause   = 250 * time.Millisecond
+)
 
 // Resolve asks for the outcome of a pending write until it is known or ctx ends.
 func (c *Client) Resolve(ctx context.Context, p *Pending) (Transaction, error) {
 	for {
-		t, err := Do[Transaction](ctx, c, http.MethodGet, p.Location, nil)
-		if err == nil && t.State != "unknown" {
+		t, err := Do[Transaction](ctx, c, http.MethodGet, p.Location, nil, Wait(pollSeconds*time.Second))
+		if err == nil && t.State != "unknown" && t.State != "pending" {
 			return t, nil
 		}
-		if err != nil && ctx.Err() == nil && Reason(err) == "" {
+		if err != nil && ctx.Err() == nil && !passing(err) {
 			return t, err
 		}
 		select {
 		case <-ctx.Done():
 			return t, ctx.Err()
-		case <-time.After(pollInterval):
+		case <-time.After(pollPause):
 		}
 	}
+}
+
+// passing says whether an answer may be another if the same is asked again: the gateway or what it needs is not there now.
+func passing(err error) bool {
+	p := new(Problem)
+	return errors.As(err, &p) && p.Status >= http.StatusInternalServerError
 }

@@ -168,6 +168,14 @@ func unsentAt(ctx context.Context, stage Stage, err error) failure {
 	return failure{verdict: unsent, err: &UnreachableError{Stage: stage, Err: err}}
 }
 
+// StateOf is what a block's validation code makes of a transaction, and the reason if it was rejected.
+func StateOf(code string) (State, string) {
+	if judged := decodeCommit(block.Code(code)); judged.verdict != done {
+		return Rejected, judged.fault.Reason
+	}
+	return Committed, ""
+}
+
 // decodeCommit judges a validation code.
 func decodeCommit(code block.Code) failure {
 	switch code {

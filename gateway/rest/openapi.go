@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/rest/shape"
@@ -87,9 +88,12 @@ func sharedResponses(names *names) object {
 			"content":     object{problemMedia: object{"schema": names.reference(shape.Of(reflect.TypeFor[Problem]()))}},
 		},
 		"Pending": object{
-			"description": "The outcome is not known yet: it may still be committed. Ask `Location`, or repeat the request with the same key.",
-			"headers":     object{"Location": object{"schema": object{"type": "string"}, "description": "Where to ask for the transaction's outcome"}},
-			"content":     object{"application/json": object{"schema": names.reference(shape.Of(reflect.TypeFor[pending]()))}},
+			"description": "No block has the write yet: the caller preferred not to wait (`pending`), or the outcome is not known (`unknown`). Ask `Location`, or repeat the request with the same key.",
+			"headers": object{
+				"Location":    object{"schema": object{"type": "string"}, "description": "Where to ask for the transaction's outcome"},
+				appliedHeader: object{"schema": object{"type": "string"}, "description": "The preferences that were followed (RFC 7240)"},
+			},
+			"content": object{"application/json": object{"schema": names.reference(shape.Of(reflect.TypeFor[Pending]()))}},
 		},
 	}
 }
@@ -177,7 +181,21 @@ func parametersOf(r Route) []object {
 	if r.Keyed() && !bound {
 		list = append(list, object{"name": keyHeader, "in": "header", "required": true, "schema": keySchema(), "description": keyText})
 	}
+	if text := preferText(r); text != "" {
+		list = append(list, object{"name": preferHeader, "in": "header", "required": false, "schema": object{"type": "string"}, "description": text})
+	}
 	return list
+}
+
+// preferText says which preferences a row follows.
+func preferText(r Route) string {
+	switch {
+	case r.Async():
+		return fmt.Sprintf("RFC 7240. `respond-async`: answer 202 as soon as an orderer has the write. `wait=N`: answer 202 if no block has it N seconds after the request arrived; at most %d. `Preference-Applied` says what was followed.", MaxPreferWait/time.Second)
+	case r.Polls:
+		return fmt.Sprintf("RFC 7240. `wait=N`: wait up to N seconds for what is asked about; at most %d.", MaxPreferWait/time.Second)
+	}
+	return ""
 }
 
 const keyText = "The caller's own key for this write. The same key with the same request gives the first answer again; with another request, a conflict."
@@ -295,7 +313,7 @@ func newNames(routes []Route) *names {
 	n := &names{byType: map[reflect.Type]string{}, shapes: map[string]*shape.Shape{}, input: map[*shape.Shape]bool{}}
 	var all []*shape.Shape
 	seen := map[*shape.Shape]bool{}
-	for _, t := range []reflect.Type{reflect.TypeFor[Problem](), reflect.TypeFor[pending]()} {
+	for _, t := range []reflect.Type{reflect.TypeFor[Problem](), reflect.TypeFor[Pending]()} {
 		all = collectShapes(shape.Of(t), seen, all)
 	}
 	for _, r := range routes {

@@ -69,7 +69,8 @@ func TestDocumentTellsWhatIsChecked(t *testing.T) {
 	for _, p := range put.Parameters {
 		parameters[p.Value.In+" "+p.Value.Name] = p.Value
 	}
-	require.Len(t, parameters, 6)
+	require.Len(t, parameters, 7)
+	require.Contains(t, parameters["header Prefer"].Description, "respond-async")
 	require.True(t, parameters["header Idempotency-Key"].Required)
 	require.Equal(t, uint64(20), *parameters["path id"].Schema.Value.MaxLength)
 	require.Equal(t, []any{"red", "green"}, parameters["query colour"].Schema.Value.Enum)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -110,10 +111,9 @@ const statusGone = 499
 
 // fail answers a request with what an error means.
 func (s *Server) fail(c *gin.Context, err error) {
-	var unknown app.Unknown
-	if errors.As(err, &unknown) {
-		c.Header("Location", transactionPath+unknown.Tx)
-		s.render(c, http.StatusAccepted, pending{unknown.Tx, string(ledger.Unknown)})
+	if p, ok := pendingOf(err); ok {
+		c.Header("Location", transactionPath+p.Tx)
+		s.render(c, http.StatusAccepted, p)
 		return
 	}
 	f, gone := faultOf(c.Request.Context(), err)
@@ -130,10 +130,26 @@ func (s *Server) fail(c *gin.Context, err error) {
 	s.problem(c, f)
 }
 
-// pending is the answer to a write whose outcome is not known.
-type pending struct {
-	Tx    string `json:"tx_id"`
-	State string `json:"state" enum:"unknown"`
+// Pending is the answer to a write of which it is not known yet that it is in a block.
+type Pending struct {
+	Tx    string `json:"tx_id" doc:"The transaction; Location is where to ask for it."`
+	State string `json:"state" enum:"pending,unknown" doc:"pending: the contracts accepted it and an orderer has it, and the caller preferred not to wait. unknown: an orderer may have it."`
+	// What is expected, if it is pending.
+	ID      string     `json:"id,omitempty" doc:"Of a pending one: the record that will have been made or changed."`
+	Status  string     `json:"status,omitempty" doc:"Of a pending one: the record's status then."`
+	Version int        `json:"version,omitempty" doc:"Of a pending one: the record's version then."`
+	At      *time.Time `json:"at,omitempty" doc:"Of a pending one: when, as the transaction claims."`
+}
+
+// pendingOf says whether an application's error is a write whose end is still open.
+func pendingOf(err error) (Pending, bool) {
+	if unknown := (app.Unknown{}); errors.As(err, &unknown) {
+		return Pending{Tx: unknown.Tx, State: string(ledger.Unknown)}, true
+	}
+	if p := (app.Pending{}); errors.As(err, &p) {
+		return Pending{Tx: p.Tx, State: string(ledger.Pending), ID: p.ID, Status: p.Status, Version: p.Version, At: &p.At}, true
+	}
+	return Pending{}, false
 }
 
 // transactionPath is where such a transaction is asked for.

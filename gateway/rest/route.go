@@ -23,7 +23,11 @@ type Route struct {
 	// Reasons a caller must expect beyond those every route has (CommonReasons), so that a client knows what it may meet.
 	Reasons []string
 	// Status of a success; zero means 200.
-	Status  int
+	Status int
+	// Waits is set on a write that is not one transaction: several in a row, or none. It cannot be answered before its end.
+	Waits bool
+	// Polls is set on a read of something that may come any moment: `Prefer: wait` waits for it.
+	Polls   bool
 	Handler Handler
 	// Stream answers those who accept text/event-stream; without it the row has one answer.
 	Stream Stream
@@ -83,3 +87,6 @@ func (r Route) Open() bool { return slices.Contains(r.Roles, app.Public) }
 // Keyed says whether a request must carry the header Idempotency-Key: every write by somebody who is signed in. The few
 // public routes that are not GET ask a question or hand something over, and repeating them is harmless.
 func (r Route) Keyed() bool { return r.Method != http.MethodGet && !r.Open() }
+
+// Async says whether a caller may prefer an answer before the write is in a block: every write that is one transaction.
+func (r Route) Async() bool { return r.Keyed() && !r.Waits }

@@ -25,9 +25,9 @@ func betweenRoutes(a *app.App) []Route {
 			},
 		},
 		{
-			Method: http.MethodGet, Path: "/v1/transactions/{id}", Roles: []string{app.Citizen, app.Officer, app.AgencyAdmin, app.Portal, app.Auditor}, Handler: Handle(a.Transaction),
+			Method: http.MethodGet, Path: "/v1/transactions/{id}", Roles: []string{app.Citizen, app.Officer, app.AgencyAdmin, app.Portal, app.Auditor}, Polls: true, Handler: Handle(a.Transaction),
 			Stream:  Follow(a.FollowTransaction, Sends[app.Transaction]("", "What is known now; the last message is final.")),
-			Doc:     Doc{Tag: "transactions", Summary: "What became of a write", Detail: "Where a write was answered 202 because its outcome was not known. Who accepts `text/event-stream` is told until the outcome is final."},
+			Doc:     Doc{Tag: "transactions", Summary: "What became of a write", Detail: "Where a write was answered 202. With `Prefer: wait=N` the answer waits for the outcome. Who accepts `text/event-stream` is told until the outcome is final."},
 			Reasons: []string{"projection.behind"},
 		},
 	}

@@ -176,6 +176,7 @@ func (s *Server) EndStreams() { s.streams.stop() }
 // serve makes a row's handler: who asks, what for, the call, the answer.
 func (s *Server) serve(r Route) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		arrived := time.Now()
 		who, err := s.caller(c, r)
 		if err != nil {
 			s.fail(c, err)
@@ -194,7 +195,7 @@ func (s *Server) serve(r Route) gin.HandlerFunc {
 			s.stream(c, r, who, request.Elem())
 			return
 		}
-		answer, err := r.Handler.call(c.Request.Context(), who, request.Elem())
+		answer, err := r.Handler.call(s.prefer(c, r, arrived), who, request.Elem())
 		if err != nil {
 			s.fail(c, err)
 			return

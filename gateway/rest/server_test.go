@@ -68,6 +68,7 @@ const secretName = "Zhou Minhua"
 var failures = map[string]error{
 	"fault":       fault.New(fault.Refused, "certificate.already_revoked", "a revoked certificate stays revoked").On("certificate", "status:valid"),
 	"unknown":     app.Unknown{Tx: "abc123"},
+	"pending":     app.Pending{Receipt: app.Receipt{Tx: "abc123", ID: "b", Status: "worn", Version: 2, At: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)}},
 	"unreachable": &ledger.UnreachableError{Stage: ledger.Endorsing, Err: errors.New("dial tcp 10.0.0.7:7051")},
 	"busy":        fault.New(fault.Limit, ledger.ReasonBusy, "too many writes are under way"),
 	"plain":       errors.New("the file /var/lib/secret is gone"),
@@ -326,6 +327,10 @@ func TestUnknownOutcomeIsNotAFailure(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, answer.Code)
 	require.Equal(t, "/v1/transactions/abc123", answer.Header().Get("Location"))
 	require.JSONEq(t, `{"tx_id":"abc123","state":"unknown"}`, answer.Body.String())
+	answer = newWorld(t).send("GET", "/v1/failures/pending", "token-auditor", "")
+	require.Equal(t, http.StatusAccepted, answer.Code)
+	require.Equal(t, "/v1/transactions/abc123", answer.Header().Get("Location"))
+	require.JSONEq(t, `{"tx_id":"abc123","state":"pending","id":"b","status":"worn","version":2,"at":"2026-03-01T08:00:00Z"}`, answer.Body.String())
 }
 
 func TestCallerWhoLeft(t *testing.T) {

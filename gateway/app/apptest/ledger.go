@@ -2,8 +2,12 @@ package apptest
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
+	"time"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
@@ -76,6 +80,9 @@ func (l *Ledger) submit(ctx context.Context, as ledger.Signer, chaincode, functi
 	}
 	l.city.mu.Lock()
 	defer l.city.mu.Unlock()
+	origin := blocktest.Tx{Nonce: blocktest.Nonce(), Creator: blocktest.Identity(access.MSPOf(as.Agency), code(as.Agency), string(as.Role))}
+	id := block.TransactionID(origin.Nonce, origin.Creator)
+	l.city.Ledger.Name(hex.EncodeToString(id[:]))
 	tx, err := l.city.Ledger.As(as.Agency, as.Role).EndorseRaw(chaincode, []byte(function), argument)
 	if f := new(fault.Fault); errors.As(err, &f) {
 		return []ledger.Outcome{{State: ledger.Rejected, Fault: f}}, nil
@@ -94,10 +101,12 @@ func (l *Ledger) submit(ctx context.Context, as ledger.Signer, chaincode, functi
 		}
 		l.city.Ledger.Advance(tick)
 		l.Writes++
-		if number, err = l.city.blockOf(ctx, as); err != nil {
+		if number, err = l.city.blockOf(ctx, origin); err != nil {
 			return nil, err
 		}
 	}
+	by, async := ledger.AnswerBy(ctx)
+	async = async && !time.Now().Before(by) && number > 0
 	if lost != nil {
 		return []ledger.Outcome{{State: ledger.Unknown, Tx: tx.ID}}, nil
 	}
@@ -108,9 +117,21 @@ func (l *Ledger) submit(ctx context.Context, as ledger.Signer, chaincode, functi
 			continue
 		}
 		outcomes[i] = ledger.Outcome{State: ledger.Committed, Tx: a.Receipt.Tx, Block: number, Receipt: *a.Receipt}
+		if async && !a.Receipt.Replayed { // its block comes at once; who did not want to wait does not learn of it
+			outcomes[i].State, outcomes[i].Block = ledger.Pending, 0
+		}
 	}
 	return outcomes, nil
 }
+
+// code is an agency's code within its organisation.
+func code(agency string) string {
+	_, code, _ := strings.Cut(agency, ".")
+	return code
+}
+
+// Awaited implements app.Ledger: blocks come at once.
+func (l *Ledger) Awaited(string) bool { return false }
 
 // Evaluate implements app.Ledger.
 func (l *Ledger) Evaluate(_ context.Context, as ledger.Signer, chaincode, function string, request, answer any) error {
@@ -123,19 +144,19 @@ func (l *Ledger) Evaluate(_ context.Context, as ledger.Signer, chaincode, functi
 	return err
 }
 
-// blockOf makes the last block of the ledger into one as a peer gives it, and folds it.
-func (c *City) blockOf(ctx context.Context, as ledger.Signer) (uint64, error) {
+// blockOf makes the last block of the ledger, of one transaction, into one as a peer gives it, and folds it.
+func (c *City) blockOf(ctx context.Context, origin blocktest.Tx) (uint64, error) {
 	blocks := c.Ledger.Blocks()
-	var txs []blocktest.Tx
-	for _, t := range blocks[len(blocks)-1].Transactions {
-		txs = append(txs, transaction(t, as))
+	last := blocks[len(blocks)-1].Transactions
+	if len(last) != 1 {
+		return 0, fmt.Errorf("a block of %d transactions", len(last))
 	}
-	b := c.chain.Add(txs...)
+	b := c.chain.Add(transaction(last[0], origin))
 	return b.GetHeader().GetNumber(), c.follow(ctx)
 }
 
-func transaction(t ledgertest.Transaction, as ledger.Signer) blocktest.Tx {
-	tx := blocktest.Tx{Creator: blocktest.Identity(t.MSP, as.Agency[len(access.Organisation(t.MSP))+1:], string(as.Role)), Chaincode: t.Chaincode, Args: t.Args}
+func transaction(t ledgertest.Transaction, tx blocktest.Tx) blocktest.Tx {
+	tx.Chaincode, tx.Args = t.Chaincode, t.Args
 	for _, w := range t.Writes {
 		if n := len(tx.Namespaces); n == 0 || tx.Namespaces[n-1].Name != w.Namespace {
 			tx.Namespaces = append(tx.Namespaces, blocktest.Namespace{Name: w.Namespace})

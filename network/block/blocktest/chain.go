@@ -46,6 +46,7 @@ type Chain struct {
 
 // Tx is a transaction to be made. Empty fields get a default.
 type Tx struct {
+	Nonce      []byte // empty: a fresh one
 	Creator    []byte // serialized identity; Identity makes one
 	Endorsers  [][]byte
 	Chaincode  string
@@ -171,14 +172,23 @@ func (c *Chain) wait(ctx context.Context, n uint64) (*common.Block, error) {
 	}
 }
 
+// Nonce makes the random part of a transaction's id.
+func Nonce() []byte {
+	nonce := make([]byte, 24)
+	must(rand.Read(nonce))
+	return nonce
+}
+
 // envelope builds a transaction from the inside out.
 func envelope(tx Tx, at time.Time) []byte {
 	creator := tx.Creator
 	if creator == nil {
 		creator = Identity("ServicesMSP", "hall", "portal")
 	}
-	nonce := make([]byte, 24)
-	must(rand.Read(nonce))
+	nonce := tx.Nonce
+	if nonce == nil {
+		nonce = Nonce()
+	}
 	digest := block.TransactionID(nonce, creator)
 	id, kind, data := hex.EncodeToString(digest[:]), common.HeaderType_ENDORSER_TRANSACTION, []byte(nil)
 	if tx.Config {
