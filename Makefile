@@ -8,6 +8,7 @@ STATE     := state
 GO        := go
 GOFLAGS   ?=
 FUZZTIME  ?= 20s
+TIMES     ?= 10
 VERSION   := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS   := -s -w -X github.com/hutong-gov/hutong/chaincode/build.version=$(VERSION)
 
@@ -15,7 +16,7 @@ export CGO_ENABLED ?= 0
 export GOFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down purge status build fabric test test-unit test-network bench lint fuzz generate clean
+.PHONY: help demo up down purge status build fabric test test-unit test-network test-faults bench lint fuzz generate clean
 
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make <target>\n"} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +52,9 @@ test-unit: ## pure rules, contracts on the in-memory ledger, handlers; with the 
 
 test-network: build fabric ## everything that crosses a process, on real networks
 	$(GO) test -p 1 -timeout 30m -run 'Network|Story' ./chaincode/... ./gateway/... ./network/... ./test/...
+
+test-faults: fabric ## kill -9 of every kind of process under load, TIMES (default 10) each; compared with the ledger
+	$(GO) run ./test/fault/cmd/fault --times $(TIMES)
 
 bench: build fabric ## throughput and latency: direct client, our chaincode, REST; prints `ratio NAME VALUE`
 	@$(GO) build -trimpath -o $(BIN)/ ./test/bench/baseline

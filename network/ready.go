@@ -107,21 +107,27 @@ func persist(ctx context.Context, probe func(context.Context) error) error {
 
 // led is nil when one orderer leads the channel.
 func (n *Network) led(ctx context.Context) error {
+	_, err := n.Leader(ctx)
+	return err
+}
+
+// Leader is the process that leads the channel's Raft cluster now.
+func (n *Network) Leader(ctx context.Context) (string, error) {
 	var problems []error
 	for _, o := range n.Topology.Orderers() {
 		operations, err := node.NewOperations(n.Layout.Organisation(o.Organisation).Admin().TLS(), o.Operations)
 		if err != nil {
-			return err
+			return "", err
 		}
 		leads, err := operations.Metric(ctx, leaderMetric, n.Topology.Channel)
 		if err == nil && leads == 1 {
-			return nil
+			return o.Process, nil
 		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", o.Process, err))
 		}
 	}
-	return errors.Join(append(problems, fmt.Errorf("no orderer leads channel %s", n.Topology.Channel))...)
+	return "", errors.Join(append(problems, fmt.Errorf("no orderer leads channel %s", n.Topology.Channel))...)
 }
 
 // ordered is the height of the channel at the orderer that is furthest.

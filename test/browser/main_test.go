@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/test/browser/chrome"
+	"github.com/hutong-gov/hutong/test/story"
 )
 
 // site is what the tests visit; nil where there is none, and absence says why.
@@ -111,31 +111,9 @@ func chromium(ctx context.Context) (path string, found bool) {
 
 // up builds the product as it is and brings a network of its own up.
 func up(ctx context.Context, dir string) (*network.Network, error) {
-	bin := filepath.Join(dir, "bin")
-	if err := os.Mkdir(bin, 0o700); err != nil {
-		return nil, err
-	}
-	const module = "github.com/hutong-gov/hutong/"
-	build := exec.CommandContext(ctx, "go", "build", "-o", bin, module+"chaincode/cmd/chaincode", module+"gateway/cmd/gateway", module+"gateway/cmd/devidp")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build: %w\n%s", err, out)
-	}
-	// Fabric's binaries are those of the checkout, built there once.
-	standard, err := network.Open(network.Options{State: filepath.Join(dir, "unused")})
+	n, err := story.Own(ctx, dir, nil)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(filepath.Join(standard.Options.FabricBin, "peer")); err != nil {
-		if err := standard.Run(ctx, network.StageBuild); err != nil {
-			return nil, err
-		}
-	}
-	base, err := network.FreeBasePort(standard.Topology)
-	if err != nil {
-		return nil, err
-	}
-	return network.Up(ctx, network.Options{
-		Topology: standard.Topology, BasePort: base, State: filepath.Join(dir, "state"), Bin: bin, FabricBin: standard.Options.FabricBin,
-	})
+	return n, n.Up(ctx)
 }

@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -73,34 +72,9 @@ func run(m *testing.M) (code int, err error) {
 
 // up builds the product as it is and brings a network of its own up.
 func up(ctx context.Context, dir string) (*network.Network, error) {
-	bin := filepath.Join(dir, "bin")
-	if err := os.Mkdir(bin, 0o700); err != nil {
-		return nil, err
-	}
-	const module = "github.com/hutong-gov/hutong/"
-	build := exec.CommandContext(ctx, "go", "build", "-o", bin, module+"chaincode/cmd/chaincode", module+"gateway/cmd/gateway", module+"gateway/cmd/devidp")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build: %w\n%s", err, out)
-	}
-	standard, err := network.Open(network.Options{State: filepath.Join(dir, "unused")})
+	n, err := story.Own(ctx, dir, nil)
 	if err != nil {
 		return nil, err
-	}
-	base, err := network.FreeBasePort(standard.Topology)
-	if err != nil {
-		return nil, err
-	}
-	n, err := network.Open(network.Options{
-		Topology: standard.Topology, BasePort: base, State: filepath.Join(dir, "state"), Bin: bin, FabricBin: standard.Options.FabricBin,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(filepath.Join(standard.Options.FabricBin, "peer")); err != nil {
-		if err := standard.Run(ctx, network.StageBuild); err != nil {
-			return nil, err
-		}
 	}
 	if err := story.Prepare(ctx, n, departments.Generate()); err != nil {
 		return n, err
