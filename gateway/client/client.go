@@ -96,6 +96,7 @@ func Roots(pem []byte) (*x509.CertPool, error) {
 type Option func(*call)
 
 type call struct {
+	once   bool
 	header http.Header
 	status *int
 }
@@ -122,6 +123,9 @@ func prefer(preference string) Option {
 
 // Status stores the answer's status, to tell 200, 201 and 202 apart.
 func Status(into *int) Option { return func(c *call) { c.status = into } }
+
+// Once sends the request once: an answer that asks to wait is an answer like any other.
+func Once() Option { return func(c *call) { c.once = true } }
 
 // Do sends a request and decodes the answer. body is sent as JSON; nil sends none. An answer of 400 and above is a
 // *Problem; 202 is *Pending. Anything else is an error of the connection or of the answer's form.
@@ -166,7 +170,7 @@ func (c *Client) Raw(ctx context.Context, method, path string, body []byte, opti
 	}
 	for attempt := 1; ; attempt++ {
 		answer, retry, err := c.once(ctx, method, path, body, this)
-		if retry == 0 || attempt == MaxAttempts {
+		if retry == 0 || attempt == MaxAttempts || this.once {
 			return answer, err
 		}
 		timer := time.NewTimer(retry)

@@ -38,7 +38,8 @@ func (s *Server) health(c *gin.Context) {
 	s.render(c, http.StatusOK, map[string]string{"status": "alive", "version": s.config.About.Version})
 }
 
-// ready says whether the gateway can serve: 200 if every check passes, else 503, with the state of each.
+// ready says whether the gateway can serve: 200 if every check passes and it is not about to stop, else 503, with the state
+// of each.
 func (s *Server) ready(c *gin.Context) {
 	answer := s.Readiness(c.Request.Context())
 	status := http.StatusOK
@@ -69,6 +70,9 @@ func (s *Server) Readiness(ctx context.Context) Readiness {
 	group.Wait()
 	for _, state := range answer.Checks {
 		answer.Ready = answer.Ready && state.OK
+	}
+	if s.stage.Load() != serving {
+		answer.Ready, answer.Checks = false, append(answer.Checks, stopping)
 	}
 	return answer
 }

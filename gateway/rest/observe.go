@@ -56,6 +56,11 @@ func (s *Server) observe(c *gin.Context) {
 	c.Request = c.Request.WithContext(ctx)
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
+	if !s.admit(c) {
+		s.problem(c, errStops)
+		s.record(c, time.Since(began))
+		return
+	}
 	select {
 	case s.seats <- struct{}{}:
 		leave := sync.OnceFunc(func() { <-s.seats })

@@ -56,7 +56,7 @@ func (r Reason) Status() int { return StatusOf(&fault.Fault{Kind: r.Kind, Reason
 
 // CommonReasons are those a caller must expect of a route besides the row's own.
 func (r Route) CommonReasons() []string {
-	list := []string{errTimeout.Reason, errPanic.Reason, errOverload.Reason, errRate.Reason}
+	list := []string{errTimeout.Reason, errPanic.Reason, errOverload.Reason, errStops.Reason, errRate.Reason}
 	if !r.Open() {
 		list = append(list, errNoToken.Reason, "token.invalid", "token.expired", "token.claims", "provider.unavailable", errRole.Reason)
 	}

@@ -83,6 +83,7 @@ type Server struct {
 	seats     chan struct{}        // one for each request under way
 	clients   *bound[client]       // nil: not bounded
 	addresses *bound[netip.Prefix] // nil: not bounded
+	stage     stage
 	openAPI   []byte
 	page      page
 	streams   *streams

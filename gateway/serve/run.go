@@ -87,23 +87,6 @@ func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
 	return errors.Join(cause, drained)
 }
 
-// drain stops accepting requests and waits for those under way, for as long as the configuration has patience.
-func (g *Gateway) drain(ctx context.Context, servers []*http.Server) error {
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.config.Limits.ShutdownPatience.Std())
-	defer cancel()
-	var failures []error
-	for _, server := range servers {
-		err := server.Shutdown(patience)
-		if errors.Is(err, context.DeadlineExceeded) {
-			// those still under way have not been acknowledged; their callers repeat them with the same key
-			g.log.Warn("requests were still under way when the patience ended")
-			err = server.Close()
-		}
-		failures = append(failures, err)
-	}
-	return errors.Join(failures...)
-}
-
 // operations serves what machines poll, on a listener of its own.
 func (g *Gateway) operations() http.Handler {
 	mux := http.NewServeMux()
