@@ -23,6 +23,9 @@ type Receipt struct {
 	Replayed bool      `json:"replayed,omitempty" doc:"The same request was carried out before; nothing was written now."`
 }
 
+// Transaction is the one that did it.
+func (r Receipt) Transaction() string { return r.Tx }
+
 // Keyed is part of every request that writes.
 type Keyed struct {
 	Key string `header:"Idempotency-Key" json:"-" min:"1" max:"128" pattern:"^[A-Za-z0-9][A-Za-z0-9._:-]*$" doc:"A key of your own for this write. The same key with the same request gives the first answer again."`

@@ -16,8 +16,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/hutong-gov/hutong/gateway/app"
 )
 
 // Keys of what a request carries along.
@@ -25,6 +23,8 @@ const (
 	requestKey = "request_id"
 	actorKey   = "actor"
 	reasonKey  = "reason"
+	errorKey   = "error" // what went wrong, for the log
+	txKey      = "tx_id"
 	// of streams
 	connectionKey = "connection" // the context of the connection, without the request's deadline
 	seatKey       = "seat"       // leaves the request's seat
@@ -121,23 +121,7 @@ func (s *Server) record(c *gin.Context, took time.Duration) {
 	if !c.GetBool(streamedKey) { // how long a stream lasts is the client's choice
 		s.metrics.seconds.WithLabelValues(where, method).Observe(took.Seconds())
 	}
-	if quiet[where] && status < http.StatusInternalServerError {
-		return
-	}
-	attributes := []slog.Attr{
-		slog.String("request_id", requestID(c)), slog.String("method", method), slog.String("route", where),
-		slog.Int("status", status), slog.Float64("duration_ms", float64(took.Microseconds())/1000),
-	}
-	if who, ok := c.Value(actorKey).(app.Actor); ok {
-		attributes = append(attributes, slog.String("role", who.Role))
-		if who.Agency != "" {
-			attributes = append(attributes, slog.String("agency", who.Agency))
-		}
-	}
-	if reason := c.GetString(reasonKey); reason != "" {
-		attributes = append(attributes, slog.String("reason", reason))
-	}
-	s.log.LogAttrs(c.Request.Context(), slog.LevelInfo, "request", attributes...)
+	s.write(c, method, where, status, took)
 }
 
 // methodOf is the request's method; "other" for one that HTTP does not know, so that nobody can grow our metrics.

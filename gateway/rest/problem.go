@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -113,6 +112,7 @@ const statusGone = 499
 // fail answers a request with what an error means.
 func (s *Server) fail(c *gin.Context, err error) {
 	if p, ok := pendingOf(err); ok {
+		c.Set(txKey, p.Tx)
 		c.Header("Location", transactionPath+p.Tx)
 		s.render(c, http.StatusAccepted, p)
 		return
@@ -120,8 +120,7 @@ func (s *Server) fail(c *gin.Context, err error) {
 	f, gone := faultOf(c.Request.Context(), err)
 	status := StatusOf(f)
 	if status >= http.StatusInternalServerError {
-		s.log.ErrorContext(c.Request.Context(), "request failed", slog.String("request_id", requestID(c)),
-			slog.String("route", route(c)), slog.String("reason", f.Reason), slog.String("error", err.Error()))
+		c.Set(errorKey, err.Error())
 	}
 	if gone {
 		c.Status(statusGone)

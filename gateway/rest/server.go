@@ -60,6 +60,7 @@ type Config struct {
 	About        About
 	Registry     *prometheus.Registry
 	Log          *slog.Logger
+	Lines        int // of the log, a second and status; zero: config.DefaultLinesPerSecond
 
 	MaxStreams          int // open at once; zero: DefaultMaxStreams
 	MaxStreamsPerCaller int // zero: DefaultMaxStreamsPerCaller
@@ -84,6 +85,7 @@ type Server struct {
 	clients   *bound[client]       // nil: not bounded
 	addresses *bound[netip.Prefix] // nil: not bounded
 	stage     stage
+	lines     *lines
 	openAPI   []byte
 	page      page
 	streams   *streams
@@ -116,7 +118,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	gin.SetMode(gin.ReleaseMode)
-	s := &Server{config: c, engine: gin.New(), log: c.Log, metrics: m, seats: make(chan struct{}, MaxRequests), streams: open, openAPI: document}
+	s := &Server{config: c, engine: gin.New(), log: c.Log, metrics: m, seats: make(chan struct{}, MaxRequests), streams: open, openAPI: document, lines: newLines(c.Lines)}
 	e := s.engine
 	e.UseRawPath, e.UnescapePathValues = true, true // an encoded slash stays inside its path value
 	e.RedirectTrailingSlash, e.RedirectFixedPath = false, false
@@ -273,6 +275,9 @@ func (s *Server) answer(c *gin.Context, status int, answer any) {
 	if status == http.StatusNoContent {
 		c.Status(status)
 		return
+	}
+	if t, ok := answer.(transaction); ok {
+		c.Set(txKey, t.Transaction())
 	}
 	s.render(c, status, answer)
 }

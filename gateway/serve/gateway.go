@@ -145,7 +145,7 @@ func (g *Gateway) openREST(application *app.App) error {
 	g.verifier = credential.NewVerifier(c.OIDC.Issuer, c.OIDC.Audience, roots)
 	who := callers{verify: g.verifier.Verify, pseudonyms: g.pseudonyms}
 	g.rest, err = rest.New(rest.Config{
-		Routes: rest.Routes(application), Authenticate: who.actor, Checks: g.checks(), MaxBody: c.Limits.MaxBodyBytes, Rates: c.Rates,
+		Routes: rest.Routes(application), Authenticate: who.actor, Checks: g.checks(), MaxBody: c.Limits.MaxBodyBytes, Rates: c.Rates, Lines: c.Log.RequestsPerSecond,
 		MaxStreams: c.Limits.MaxStreams, MaxStreamsPerCaller: c.Limits.MaxStreamsPerCaller,
 		Registry: g.registry, Log: g.log,
 		About: rest.About{Version: build.Version(), Organisation: c.Organisation, PublicURL: c.PublicURL, Issuer: c.OIDC.Issuer, ClientID: consoleClient},
