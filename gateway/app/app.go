@@ -23,6 +23,7 @@ import (
 
 	"github.com/hutong-gov/hutong/gateway/connector"
 	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/feed"
 	"github.com/hutong-gov/hutong/gateway/ledger"
 	"github.com/hutong-gov/hutong/gateway/store"
 	"github.com/hutong-gov/hutong/gateway/vault"
@@ -43,9 +44,8 @@ type Store interface {
 	Get(ctx context.Context, noun, id string) (store.Record, bool, error)
 	Find(ctx context.Context, q store.Query) ([]store.Record, string, error)
 	Transaction(ctx context.Context, id string) (store.Transaction, bool, error)
-	Height(ctx context.Context) (uint64, error)
-	WaitBlock(ctx context.Context, number uint64) error
 	Blocks(ctx context.Context, q store.BlockQuery) ([]store.Block, string, error)
+	feed.Source
 }
 
 // Vault keeps sealed payloads.
@@ -93,6 +93,7 @@ const DefaultMaxWait = 10 * time.Second
 type App struct {
 	Dependencies
 	tables *tables
+	feed   *feed.Feed
 }
 
 // New checks the dependencies.
@@ -112,7 +113,7 @@ func New(d Dependencies) (*App, error) {
 		d.MaxWait = DefaultMaxWait
 	}
 	d.Store = newRecent(d.Store)
-	return &App{d, &tables{known: map[string]table{}}}, nil
+	return &App{d, &tables{known: map[string]table{}}, feed.New(d.Store)}, nil
 }
 
 // now is the time in the form records carry: UTC, whole milliseconds.

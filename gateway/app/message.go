@@ -2,7 +2,7 @@ package app
 
 import "iter"
 
-// Message is one part of an answer that goes on, as a stream carries it.
+// Message is one part of an answer that goes on, as a stream carries it. One without Data sets the id, and is given to nobody.
 type Message struct {
 	ID   string // where somebody who comes back goes on from; empty: where the message before said
 	Name string // the kind of message; empty for the ordinary one

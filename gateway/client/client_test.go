@@ -249,6 +249,17 @@ func TestFollowComesBackAfterWhatItHasSeen(t *testing.T) {
 	}, got, "a message that was cut off is not one")
 	require.Equal(t, []string{"4", "6", "6", "6", "6"}, asked)
 
+	asked = nil
+	var numbers []int
+	for v, err := range client.FollowAs[struct{ N int }](t.Context(), c, "/v1/events", "") {
+		if err != nil {
+			require.ErrorAs(t, err, new(*json.UnmarshalTypeError), "a list is not what was expected")
+			break
+		}
+		numbers = append(numbers, v.N)
+	}
+	require.Equal(t, []int{1}, numbers)
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, err := range c.Follow(ctx, "/v1/events", "") {

@@ -24,6 +24,9 @@ const (
 	StreamRetry = time.Second
 )
 
+// ordinary is what a message without a name is called.
+const ordinary = "message"
+
 // Message is one message of a stream.
 type Message struct {
 	ID   string // of the last message that had one: where to go on from
@@ -114,7 +117,7 @@ func (c *Client) stream(ctx context.Context, path string, s *stream, take func(M
 		if len(m.Data) > 0 {
 			m.ID = s.last
 			if m.Name == "" {
-				m.Name = "message"
+				m.Name = ordinary
 			}
 			if !take(m) {
 				return nil
@@ -145,6 +148,24 @@ func (s *stream) field(m *Message, line string) {
 	case "retry":
 		if ms, err := strconv.Atoi(value); err == nil && ms >= 0 {
 			s.retry = min(time.Duration(ms)*time.Millisecond, MaxWait)
+		}
+	}
+}
+
+// FollowAs is Follow for messages of the ordinary kind, decoded; others, such as checkpoints, are left out.
+func FollowAs[T any](ctx context.Context, c *Client, path, after string) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for m, err := range c.Follow(ctx, path, after) {
+			var v T
+			if err == nil && m.Name != ordinary {
+				continue
+			}
+			if err == nil {
+				err = json.Unmarshal(m.Data, &v)
+			}
+			if !yield(v, err) || err != nil {
+				return
+			}
 		}
 	}
 }

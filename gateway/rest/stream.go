@@ -284,11 +284,6 @@ func (w *streamWriter) keep(err error) {
 
 // message writes one message. IDs and names are the application's own and have no line ends; JSON has none.
 func (w *streamWriter) message(m app.Message) {
-	raw, err := json.Marshal(m.Data)
-	if err != nil {
-		w.keep(fmt.Errorf("a message of type %T cannot be written: %w", m.Data, err))
-		return
-	}
 	var text []byte
 	if m.ID != "" {
 		text = fmt.Appendf(text, "id: %s\n", m.ID)
@@ -296,8 +291,15 @@ func (w *streamWriter) message(m app.Message) {
 	if m.Name != "" {
 		text = fmt.Appendf(text, "event: %s\n", m.Name)
 	}
-	text = fmt.Appendf(text, "data: %s\n\n", raw)
-	_, err = w.buffer.Write(text)
+	if m.Data != nil {
+		raw, err := json.Marshal(m.Data)
+		if err != nil {
+			w.keep(fmt.Errorf("a message of type %T cannot be written: %w", m.Data, err))
+			return
+		}
+		text = fmt.Appendf(text, "data: %s\n", raw)
+	}
+	_, err := w.buffer.Write(append(text, '\n'))
 	w.keep(err)
 }
 

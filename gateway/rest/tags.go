@@ -16,5 +16,6 @@ var chineseTags = map[string]string{
 	"audit":             "审计",
 	"between gateways":  "网关之间",
 	"transactions":      "交易",
+	"events":            "事件",
 	"offline signing":   "离线签名",
 }

@@ -135,13 +135,16 @@ func (s *Store) Changes(ctx context.Context, q ChangeQuery) (items []Change, nex
 	sel.is("agency", q.Agency)
 	sel.is("case_id", q.Case)
 	sel.is("type", q.Type)
-	const columns = `block, position, n, tx_id, at, contract, type, id, COALESCE(subject, ''), COALESCE(agency, ''), COALESCE(case_id, '')`
-	return list(ctx, s.read, sel, q.PageSize, q.PageToken, columns, "changes", func(r row) (c Change, err error) {
-		var at int64
-		err = r.Scan(&c.Block, &c.Position, &c.N, &c.Tx, &at, &c.Contract, &c.Type, &c.ID, &c.Subject, &c.Agency, &c.Case)
-		c.At = fromMillis(at)
-		return c, err
-	}, func(c Change) []any { return []any{c.Block, c.Position, c.N} })
+	return list(ctx, s.read, sel, q.PageSize, q.PageToken, changeColumns, "changes", scanChange, func(c Change) []any { return []any{c.Block, c.Position, c.N} })
+}
+
+const changeColumns = `block, position, n, tx_id, at, contract, type, id, COALESCE(subject, ''), COALESCE(agency, ''), COALESCE(case_id, '')`
+
+func scanChange(r row) (c Change, err error) {
+	var at int64
+	err = r.Scan(&c.Block, &c.Position, &c.N, &c.Tx, &at, &c.Contract, &c.Type, &c.ID, &c.Subject, &c.Agency, &c.Case)
+	c.At = fromMillis(at)
+	return c, err
 }
 
 const transactionColumns = `id, block, position, kind, code, at, msp, agency, role, chaincode, function, commands, endorsers, writes, malformed`
