@@ -280,6 +280,23 @@ func (a *App) Certificates(ctx context.Context, who Actor, req Certificates) (pa
 	return list[certificate.Certificate](ctx, a, req.Paging, q)
 }
 
+// Certificate shows a certificate to its holder, its issuer and auditors.
+func (a *App) Certificate(ctx context.Context, who Actor, req ByID) (item Item[certificate.Certificate], err error) {
+	if err := who.is(Citizen, Officer, Auditor); err != nil {
+		return item, err
+	}
+	if item, err = one[certificate.Certificate](ctx, a, req.After, "certificate", req.ID, "id"); err != nil {
+		return item, err
+	}
+	switch who.Role {
+	case Citizen:
+		return item, who.self(item.Item.Subject, "certificate")
+	case Officer:
+		return item, who.own(item.Item.Issuer)
+	}
+	return item, nil
+}
+
 // Licence is a certificate with its document: what the holder keeps and shows.
 type Licence struct {
 	Certificate certificate.Certificate `json:"certificate"`

@@ -19,6 +19,11 @@ func certificateRoutes(a *app.App) []Route {
 			Reasons: []string{"projection.behind"},
 		},
 		{
+			Method: http.MethodGet, Path: "/v1/certificates/{id}", Roles: []string{app.Citizen, app.Officer, app.Auditor}, Handler: Handle(a.Certificate),
+			Doc:     Doc{Tag: "certificates", Summary: "Show a certificate", Detail: "As it is on the ledger, without its document: to its holder, the agency that issued it, auditors."},
+			Reasons: []string{"certificate.missing", "access.other_agency", "projection.behind"},
+		},
+		{
 			Method: http.MethodGet, Path: "/v1/certificates/{id}/document", Roles: citizens, Handler: Handle(a.Document),
 			Doc:     Doc{Tag: "certificates", Summary: "Get my certificate's document"},
 			Reasons: []string{"certificate.missing", "sealed.missing", "sealed.cannot_open", "sealed.other_content", "neighbour.unreachable", "neighbour.unknown", "gateway.not_served", "projection.behind"},

@@ -133,6 +133,32 @@ func (d *Direct) Write(ctx context.Context, chaincode, function, key string, req
 	return receipt, json.Unmarshal(answer, &receipt)
 }
 
+// WriteBatch carries out many commands of a Hutong contract in one transaction.
+func (d *Direct) WriteBatch(ctx context.Context, chaincode string, batch kernel.Batch) (outcomes kernel.Outcomes, err error) {
+	raw, err := canonical.Marshal(batch)
+	if err != nil {
+		return outcomes, err
+	}
+	answer, err := d.Transact(ctx, chaincode, kernel.BatchFunction, raw)
+	if err != nil {
+		return outcomes, err
+	}
+	return outcomes, json.Unmarshal(answer, &outcomes)
+}
+
+// Evaluate asks the peer and decodes the answer; nothing is ordered.
+func (d *Direct) Evaluate(ctx context.Context, chaincode, function string, request, answer any) error {
+	argument, err := canonical.Marshal(request)
+	if err != nil {
+		return err
+	}
+	raw, err := d.network.GetContract(chaincode).EvaluateWithContext(ctx, function, client.WithBytesArguments(argument))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(raw, answer)
+}
+
 // Close ends the connection.
 func (d *Direct) Close() error {
 	d.gateway.Close()

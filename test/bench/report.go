@@ -58,6 +58,9 @@ func (r *Report) Compare(name, doc, a, b string, clients int, of func(a, b Sampl
 // RateRatio divides throughputs.
 func RateRatio(a, b Sample) float64 { return a.Rate() / b.Rate() }
 
+// P95Ratio divides 95th percentiles.
+func P95Ratio(a, b Sample) float64 { return float64(a.P95) / float64(b.P95) }
+
 // AddedP50 is how many milliseconds the first target's median is above the second's.
 func AddedP50(a, b Sample) float64 { return float64(a.P50-b.P50) / float64(time.Millisecond) }
 

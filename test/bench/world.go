@@ -25,10 +25,15 @@ const (
 	RESTCreate = "rest-create"
 	Issue      = "issue"
 	RESTIssue  = "rest-issue"
+
+	Evaluate     = "evaluate"
+	RESTRead     = "rest-read"
+	EvaluateList = "evaluate-list"
+	RESTList     = "rest-list"
 )
 
 // AllTargets in the order they are measured and listed.
-var AllTargets = []string{Bare, Create, RESTCreate, Issue, RESTIssue}
+var AllTargets = []string{Bare, Create, RESTCreate, Issue, RESTIssue, Evaluate, RESTRead, EvaluateList, RESTList}
 
 // HeadlineClients is the number of clients whose ratios carry no suffix.
 const HeadlineClients = 128
@@ -149,7 +154,7 @@ const valueBytes = 200
 func (w *World) Targets(ctx context.Context, names []string) ([]Target, error) {
 	var doors [2]*client.Client
 	for i, user := range []string{administrator, officer} {
-		if !slices.Contains(names, RESTCreate) && !slices.Contains(names, RESTIssue) {
+		if !slices.ContainsFunc(names, OverREST) {
 			continue
 		}
 		var err error
@@ -179,6 +184,13 @@ func (w *World) Targets(ctx context.Context, names []string) ([]Target, error) {
 			_, err := client.Do[map[string]any](ctx, doors[1], "POST", "/v1/certificates", w.request(n), client.Key(w.key(n)))
 			return err
 		}},
+	}
+	if slices.ContainsFunc(names, reads) {
+		more, err := w.reads(ctx, doors[1])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
 	}
 	return slices.DeleteFunc(all, func(t Target) bool { return !slices.Contains(names, t.Name) }), nil
 }

@@ -7,7 +7,12 @@
 //	issue        fabric-gateway client, certificate:Issue, which also judges the issuer's accreditation
 //	rest-issue   the same through REST: POST /v1/certificates
 //
-// All enter through the same organisation's peer, under the same endorsement policy, and wait for the commit. They run in
+// and ways to read, of one certificate by its id and of a page of twenty:
+//
+//	evaluate, evaluate-list   fabric-gateway client, certificate:Get and certificate:List on the peer
+//	rest-read, rest-list      through REST, from the gateway's own tables; the list with a filter, which a peer does not offer
+//
+// All enter through the same organisation's peer, writes under the same endorsement policy, and wait for the commit. They run in
 // turn, each for the same time, round after round; a ratio is taken inside a round and the median reported.
 package main
 
@@ -100,7 +105,7 @@ func run(ctx context.Context, s settings) (err error) {
 	}
 	fmt.Println("starting a network with the bare chaincode beside ours …")
 	options := network.Options{State: s.state, BasePort: s.basePort}
-	if !slices.ContainsFunc(s.targets, func(name string) bool { return strings.HasPrefix(name, "rest") }) {
+	if !slices.ContainsFunc(s.targets, bench.OverREST) {
 		options.Until = network.StageDeploy
 	}
 	world, err := bench.Start(ctx, options)
@@ -148,6 +153,12 @@ func run(ctx context.Context, s settings) (err error) {
 			{"issue_vs_direct", bench.Issue}, {"rest_issue_vs_direct", bench.RESTIssue},
 		} {
 			report.Compare(c.name+suffix, fmt.Sprintf("throughput at %d clients", clients), c.target, bench.Bare, clients, bench.RateRatio)
+		}
+		for _, c := range []struct{ name, rest, peer string }{
+			{"read_vs_evaluate", bench.RESTRead, bench.Evaluate}, {"list_vs_evaluate", bench.RESTList, bench.EvaluateList},
+		} {
+			report.Compare(c.name+suffix, fmt.Sprintf("queries a second at %d clients", clients), c.rest, c.peer, clients, bench.RateRatio)
+			report.Compare(c.name+"_p95"+suffix, fmt.Sprintf("95th percentile of the time at %d clients; 1 or less is no worse", clients), c.rest, c.peer, clients, bench.P95Ratio)
 		}
 	}
 	report.Compare("rest_added_p50_ms", "median at one client, REST less direct, in milliseconds", bench.RESTCreate, bench.Bare, 1, bench.AddedP50)
