@@ -1,6 +1,6 @@
 # Hutong: a city's government services on one ledger. `make` alone prints this help.
 #
-# Everything needs only Go, git, make and a C compiler (for the race detector).
+# Everything needs only Go, git, make and a C compiler (for the race detector, and for PKCS#11: CGO_ENABLED=1 make build).
 
 SHELL     := /bin/sh
 BIN       := bin
@@ -51,7 +51,7 @@ test-unit: ## pure rules, contracts on the in-memory ledger, handlers; with the 
 	CGO_ENABLED=1 $(GO) test -race -short ./...
 
 test-network: build fabric ## everything that crosses a process, on real networks
-	$(GO) test -p 1 -timeout 30m -run 'Network|Story' ./chaincode/... ./gateway/... ./network/... ./test/...
+	CGO_ENABLED=1 $(GO) test -p 1 -timeout 30m -run 'Network|Story' ./chaincode/... ./gateway/... ./network/... ./test/...
 
 test-faults: fabric ## kill -9 of every kind of process under load, TIMES (default 10) each; compared with the ledger
 	$(GO) run ./test/fault/cmd/fault --times $(TIMES)
@@ -63,6 +63,7 @@ bench: build fabric ## throughput and latency: direct client, our chaincode, RES
 lint: ## gofmt, go vet, staticcheck; what differs on macOS as macOS sees it
 	@unformatted=$$(gofmt -l chaincode gateway network test); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	CGO_ENABLED=1 $(GO) vet ./gateway/key/
 	GOOS=darwin GOARCH=arm64 $(GO) vet ./network/process/
 	$(GO) tool staticcheck ./...
 

@@ -32,6 +32,7 @@ directory:
 identities:
   - {agency: services.hall, role: portal, msp_dir: hall/portal}
   - {agency: services.police, role: agency, msp_dir: police/agency}
+  - {agency: services.police, role: admin, msp_dir: police/admin, key: {pkcs11: {module: /usr/lib/hsm.so, token: police, id: 0a, pin_file: pin}}}
 exchange_keys:
   - {agency: services.police, private: police/private.pem}
 data_dir: data
@@ -51,6 +52,7 @@ func TestLoad(t *testing.T) {
 	require.Equal(t, filepath.Join(folder, "tls/cert.pem"), c.TLS.Cert, "relative to the file")
 	require.Equal(t, "/elsewhere/key.pem", c.TLS.Key)
 	require.Equal(t, filepath.Join(folder, "hall/portal"), c.Identities[0].MSPDir)
+	require.Equal(t, config.PKCS11{Module: "/usr/lib/hsm.so", Token: "police", ID: "0a", PINFile: filepath.Join(folder, "pin")}, *c.Identities[2].Key.PKCS11)
 	require.Equal(t, 45*time.Second, c.Limits.CommitTimeout.Std())
 	require.Equal(t, 4, c.Limits.PeerConnections)
 	require.EqualValues(t, config.DefaultMaxBodyBytes, c.Limits.MaxBodyBytes)
@@ -107,6 +109,10 @@ func TestRefusals(t *testing.T) {
 		{"an unknown role", "role: portal", "role: emperor", "identities[0].role must be one of agency, admin, portal, auditor"},
 		{"an identity without folder", "role: portal, msp_dir: hall/portal", "role: portal", "identities[0].msp_dir is required"},
 		{"an identity twice", "{agency: services.hall, role: portal,", "{agency: services.police, role: agency,", "identities[1] repeats"},
+		{"a key that is nowhere", "key: {pkcs11: {module: /usr/lib/hsm.so, token: police, id: 0a, pin_file: pin}}", "key: {}", "identities[2].key.pkcs11 is required"},
+		{"a token without PIN", ", pin_file: pin", "", "identities[2].key.pkcs11 needs module, token and pin_file"},
+		{"a key without label or id", "id: 0a, ", "", "identities[2].key.pkcs11 needs the key's label or id"},
+		{"an id that is no id", "id: 0a", "id: key", "identities[2].key.pkcs11.id must be hexadecimal"},
 		{"another organisation's key", "{agency: services.police, private:", "{agency: market.tax, private:", "exchange_keys[0].agency is not of the organisation"},
 		{"a key without file", ", private: police/private.pem", "", "exchange_keys[0].private is required"},
 		{"a password in the address", "data_dir: data", "data_dir: data\ndatabase: postgres://hutong:Secret-1@127.0.0.1/kept", "database must not have the password in it"},

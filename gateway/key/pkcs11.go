@@ -280,9 +280,7 @@ func (t *token) give(session pkcs11.SessionHandle, under login, err error) {
 	case under != t.login: // another has logged in anew meanwhile
 	case lost(err):
 		t.lost, t.idle = true, nil
-	case err != nil: // an operation may be under way in it
-		_ = t.module.ctx.CloseSession(session)
-	default:
+	default: // also after an error: closing the last session would log out
 		t.idle = append(t.idle, session)
 	}
 }

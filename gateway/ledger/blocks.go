@@ -32,7 +32,7 @@ var _ follow.Source = (*Ledger)(nil)
 
 // Tip is the last block the organisation's own peer has committed.
 func (l *Ledger) Tip(ctx context.Context) (block.Ref, error) {
-	raw, err := l.evaluate(ctx, l.reader, chainQueries, chainInfo, []byte(l.channel))
+	raw, err := l.evaluate(ctx, l.reader.Get(), chainQueries, chainInfo, []byte(l.channel))
 	if err != nil {
 		return block.Ref{}, err
 	}
@@ -45,7 +45,7 @@ func (l *Ledger) Tip(ctx context.Context) (block.Ref, error) {
 
 // Block is one block as the organisation's own peer has it.
 func (l *Ledger) Block(ctx context.Context, number uint64) (*common.Block, error) {
-	raw, err := l.evaluate(ctx, l.reader, chainQueries, chainBlock, []byte(l.channel), []byte(strconv.FormatUint(number, 10)))
+	raw, err := l.evaluate(ctx, l.reader.Get(), chainQueries, chainBlock, []byte(l.channel), []byte(strconv.FormatUint(number, 10)))
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,8 @@ func (l *Ledger) read(ctx context.Context, at *tenure, from, to uint64, yield fu
 // deliver opens a block stream. The client library builds the request; the stream is read here, because the library's
 // own reader keeps the reason of a stream's end to itself.
 func (l *Ledger) deliver(ctx context.Context, at *tenure, from uint64) (peer.Deliver_DeliverClient, error) {
-	request, err := l.reader.network.NewBlockEventsRequest(client.WithStartBlock(from))
+	reader := l.reader.Get()
+	request, err := reader.network.NewBlockEventsRequest(client.WithStartBlock(from))
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func (l *Ledger) deliver(ctx context.Context, at *tenure, from uint64) (peer.Del
 	if err := proto.Unmarshal(raw, &envelope); err != nil {
 		return nil, err
 	}
-	if envelope.Signature, err = l.reader.sign(request.Digest()); err != nil {
+	if envelope.Signature, err = reader.sign(request.Digest()); err != nil {
 		return nil, err
 	}
 	stream, err := peer.NewDeliverClient(at.pool).Deliver(ctx)

@@ -27,6 +27,7 @@ import (
 	"github.com/hutong-gov/hutong/gateway/follow"
 	"github.com/hutong-gov/hutong/gateway/ledger"
 	"github.com/hutong-gov/hutong/gateway/projection"
+	"github.com/hutong-gov/hutong/gateway/reload"
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/network/topology"
 )
@@ -41,6 +42,7 @@ type city struct {
 	config   *config.Config
 	registry *prometheus.Registry
 
+	files      *reload.Set
 	ledger     *ledger.Ledger
 	projection *projection.Projection
 	follower   *follow.Follower
@@ -125,7 +127,9 @@ func (c *city) start() {
 	c.registry = prometheus.NewRegistry()
 	commits := follow.NewCommits()
 	var err error
-	c.ledger, err = ledger.Open(c.config, commits, c.registry)
+	c.files, err = reload.NewSet(slog.New(slog.DiscardHandler), c.registry)
+	require.NoError(c, err)
+	c.ledger, err = ledger.Open(c.config, commits, c.files, c.registry)
 	require.NoError(c, err)
 	c.projection, err = projection.Open(c.Context(), filepath.Join(c.config.DataDir, "projection.db"), 2, projection.Contracts())
 	require.NoError(c, err)

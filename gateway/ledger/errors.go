@@ -62,6 +62,12 @@ func detailsOf(err error) []detail {
 // mismatch is what Fabric's gateway service says of an endorser whose result differs from the first one's.
 const mismatch = "do not match"
 
+// unsigned says that something could not be signed, and so was not sent.
+type unsigned struct{ err error }
+
+func (e *unsigned) Error() string { return "sign: " + e.err.Error() }
+func (e *unsigned) Unwrap() error { return e.err }
+
 // dialing is in every error of a gRPC connection that could not be made: nothing went out on it.
 const dialing = "transport: Error while dialing"
 
@@ -116,6 +122,9 @@ func untrusted() *fault.Fault {
 // decodeOrder decodes a failed submission to the ordering service. Only what certainly never reached an orderer is
 // unsent, and only what an orderer's answer refuses is refused; the rest may have arrived.
 func decodeOrder(ctx context.Context, err error) failure {
+	if errors.As(err, new(*unsigned)) { // the key was out of reach
+		return unsentAt(ctx, Ordering, err)
+	}
 	s := status.Convert(err)
 	details := detailsOf(err)
 	switch s.Code() {

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"log/slog"
 	"math/big"
 	"net"
 	"sync"
@@ -29,6 +30,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/gateway/config"
 	"github.com/hutong-gov/hutong/gateway/follow"
+	"github.com/hutong-gov/hutong/gateway/reload"
 	"github.com/hutong-gov/hutong/network/block"
 )
 
@@ -130,10 +132,20 @@ func newLedgerAt(t *testing.T, limits config.Limits, commits *follow.Commits, ad
 	require.NoError(t, err)
 	who, err := connect("ServicesMSP", certificate, sign, "government", peers)
 	require.NoError(t, err)
+	mine, err := reload.Add(files(t), "member", func() (*member, error) { return who, nil }, nil)
+	require.NoError(t, err)
 	l := &Ledger{msp: "ServicesMSP", channel: "government", allMSPs: []string{"ServicesMSP", "MarketMSP"}, limits: limits, peers: peers,
-		members: map[Signer]*member{signer: who}, reader: who, commits: commits, seats: make(chan struct{}, limits.MaxInFlight), metrics: m}
+		members: map[Signer]*held{signer: mine}, reader: mine, commits: commits, seats: make(chan struct{}, limits.MaxInFlight), metrics: m}
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	return l
+}
+
+// files is a set that nobody looks at.
+func files(t *testing.T) *reload.Set {
+	t.Helper()
+	set, err := reload.NewSet(slog.New(slog.DiscardHandler), nil)
+	require.NoError(t, err)
+	return set
 }
 
 func (f *fakePeer) counts() (endorsed, submitted, asked int) {

@@ -22,7 +22,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/hyperledger/fabric-gateway/pkg/client"
@@ -33,6 +34,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/config"
 	"github.com/hutong-gov/hutong/gateway/follow"
+	"github.com/hutong-gov/hutong/gateway/reload"
 )
 
 // Ledger is the way to the organisation's own peers. Safe for concurrent use.
@@ -43,16 +45,17 @@ type Ledger struct {
 	limits  config.Limits
 
 	peers   *ownPeers
-	members map[Signer]*member
-	reader  *member // signs what no particular agency asks: block streams, heights, probes
+	members map[Signer]*held
+	mine    opened
+	reader  *held // signs what no particular agency asks: block streams, heights, probes
 	commits *follow.Commits
 	seats   chan struct{} // one for each write under way
 	metrics *metrics
 }
 
 // Open reads the organisation's identities and prepares the connections. No peer need be there yet. commits is
-// resolved by the gateway's follower.
-func Open(c *config.Config, commits *follow.Commits, registry prometheus.Registerer) (*Ledger, error) {
+// resolved by the gateway's follower. files keeps the identities as their files are replaced.
+func Open(c *config.Config, commits *follow.Commits, files *reload.Set, registry prometheus.Registerer) (*Ledger, error) {
 	m, err := newMetrics(registry)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
@@ -63,11 +66,11 @@ func Open(c *config.Config, commits *follow.Commits, registry prometheus.Registe
 	}
 	l := &Ledger{
 		msp: c.MSP, channel: c.Channel, allMSPs: c.AllMSPs, limits: c.Limits,
-		peers: peers, members: make(map[Signer]*member, len(c.Identities)),
+		peers: peers, members: make(map[Signer]*held, len(c.Identities)),
 		commits: commits, seats: make(chan struct{}, c.Limits.MaxInFlight), metrics: m,
 	}
 	for _, id := range c.Identities {
-		who, err := newMember(c.MSP, id.MSPDir, c.Channel, peers)
+		who, err := l.hold(files, id)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("ledger: identity %s as %s: %w", id.Agency, id.Role, err), l.Close())
 		}
@@ -76,7 +79,7 @@ func Open(c *config.Config, commits *follow.Commits, registry prometheus.Registe
 			l.reader = who
 		}
 	}
-	peers.Watch(l.reader)
+	peers.Watch(l.reader.Get)
 	return l, nil
 }
 
@@ -86,8 +89,8 @@ func (l *Ledger) Peers() string { return l.peers.Summary() }
 // Close ends the connections. Requests under way fail.
 func (l *Ledger) Close() error {
 	var failures []error
-	for who := range maps.Values(l.members) {
-		failures = append(failures, who.gateway.Close())
+	for _, who := range l.mine.all() {
+		failures = append(failures, who.close())
 	}
 	return errors.Join(append(failures, l.peers.Close())...)
 }
@@ -98,7 +101,26 @@ func (l *Ledger) member(as Signer) (*member, error) {
 	if !ok {
 		return nil, fault.New(fault.Denied, ReasonNotServed, "this gateway does not hold that identity; ask the gateway of the agency's own organisation").On("agency", "served")
 	}
-	return who, nil
+	return who.Get(), nil
+}
+
+// opened are all members that were made, those of replaced certificates too: what is under way may still sign with them,
+// and there is one more only every few months.
+type opened struct {
+	mu   sync.Mutex
+	list []*member
+}
+
+func (o *opened) add(m *member) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.list = append(o.list, m)
+}
+
+func (o *opened) all() []*member {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.list)
 }
 
 // Submit carries out one command and waits until it is committed. The error is a *fault.Fault where the gateway itself
@@ -159,7 +181,7 @@ func (l *Ledger) EndorseEverywhere(ctx context.Context, chaincodes ...string) er
 	ctx, cancel := context.WithTimeout(ctx, l.limits.EndorseTimeout.Std())
 	defer cancel()
 	for _, chaincode := range chaincodes {
-		proposal, err := l.reader.network.GetContract(chaincode).NewProposal(kernel.DescribeFunction,
+		proposal, err := l.reader.Get().network.GetContract(chaincode).NewProposal(kernel.DescribeFunction,
 			client.WithBytesArguments(argument), client.WithEndorsingOrganizations(l.allMSPs...))
 		if err != nil {
 			return err

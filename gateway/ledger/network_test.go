@@ -39,6 +39,8 @@ func TestOnARealNetwork(t *testing.T) {
 		{"who asks another gateway's identity is told so", notServed},
 		{"queries answer, or say what is missing", evaluate},
 		{"a restarted gateway goes on", restart},
+		{"a renewed certificate is taken into use, and nothing under way is lost", renewed},
+		{"a key in a hardware security module signs", inHardware},
 		{"without orderers nothing is claimed", orderersGone},
 		{"without the peer nothing is claimed, and everything acknowledged is there once", peerGone},
 		{"the chain of hashes is whole", chainIsWhole},

@@ -76,7 +76,7 @@ func (l *Ledger) EndorseSigned(ctx context.Context, proposal []byte, signature [
 		e.Endorsers = append(e.Endorsers, endorser.MSP)
 	}
 	if read.Receipt.Replayed {
-		done := attempt{ledger: l, who: l.reader, outcomes: []Outcome{e.Outcome}, size: 1}
+		done := attempt{ledger: l, who: l.reader.Get(), outcomes: []Outcome{e.Outcome}, size: 1}
 		done.locate(ctx)
 		e.Outcome = done.settled(done.outcomes[0])
 		return e, nil
@@ -115,7 +115,7 @@ func (l *Ledger) OrderSigned(ctx context.Context, transaction, signature []byte)
 	if err != nil {
 		return o, offline.ErrForm.On(offline.TransactionField, "transaction")
 	}
-	a := attempt{ledger: l, who: l.reader, chaincode: t.Chaincode, function: t.Function, size: 1, tx: t.Tx,
+	a := attempt{ledger: l, who: l.reader.Get(), chaincode: t.Chaincode, function: t.Function, size: 1, tx: t.Tx,
 		outcomes: []Outcome{{State: Committed, Tx: t.Tx, Receipt: t.Receipt}}}
 	failed := a.commit(ctx, signed)
 	if failed.verdict == unsent {

@@ -44,7 +44,7 @@ type ownPeers struct {
 	asking sync.Mutex // one call at a time asks a peer that is suspected
 	mu     sync.Mutex // of the peers' health, and of what follows from it
 
-	as    *member // asks the peers; nil until Watch
+	as    func() *member // asks the peers; nil until Watch
 	stop  context.CancelFunc
 	ended sync.WaitGroup
 }
@@ -80,7 +80,7 @@ func newOwnPeers(peers []*ownPeer, m *metrics) *ownPeers {
 }
 
 // Watch checks the peers, signing as a member, until Close. It comes before all calls.
-func (o *ownPeers) Watch(as *member) {
+func (o *ownPeers) Watch(as func() *member) {
 	ctx, cancel := context.WithCancel(context.Background())
 	o.as, o.stop = as, cancel
 	o.ended.Go(func() {
@@ -102,7 +102,7 @@ func (o *ownPeers) round(ctx context.Context) {
 	heights, failures := make([]uint64, len(o.peers)), make([]error, len(o.peers))
 	var group sync.WaitGroup
 	for i, p := range o.peers {
-		group.Go(func() { heights[i], failures[i] = p.check(ctx, o.as) })
+		group.Go(func() { heights[i], failures[i] = p.check(ctx, o.as()) })
 	}
 	group.Wait()
 	if ctx.Err() != nil {
@@ -185,7 +185,7 @@ func (o *ownPeers) suspect(ctx context.Context, p *ownPeer) {
 	if !o.isUp(p) { // another call has found out already
 		return
 	}
-	height, err := p.check(ctx, o.as)
+	height, err := p.check(ctx, o.as())
 	if ctx.Err() != nil {
 		return
 	}
@@ -208,7 +208,7 @@ func (o *ownPeers) caughtUp(ctx context.Context, p *ownPeer) {
 	ctx, cancel := context.WithTimeout(ctx, catchUpPatience)
 	defer cancel()
 	for o.heightOf(p) < want {
-		height, err := p.check(ctx, o.as)
+		height, err := p.check(ctx, o.as())
 		if err != nil {
 			return // the call itself will tell
 		}

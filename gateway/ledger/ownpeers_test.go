@@ -25,7 +25,7 @@ func two(t *testing.T) (l *Ledger, peers [2]*fakePeer, addresses [2]string, stop
 	}
 	l = newLedgerAt(t, config.Limits{}, commits, addresses[0], addresses[1])
 	commits.SetLive(true)
-	l.peers.Watch(l.reader)
+	l.peers.Watch(l.reader.Get)
 	require.Eventually(t, func() bool { return l.peers.isUp(l.peers.peers[0]) && l.peers.isUp(l.peers.peers[1]) }, 5*time.Second, time.Millisecond)
 	return l, peers, addresses, stop
 }

@@ -320,7 +320,7 @@ func (a *attempt) pending(o Outcome) Outcome {
 // Look asks the peer for a transaction whose outcome was unknown. found is false if the peer does not have it now; it may
 // still come.
 func (l *Ledger) Look(ctx context.Context, tx string) (commit follow.Commit, found bool, err error) {
-	return l.look(ctx, func(ctx context.Context) (follow.Commit, error) { return l.reader.status(ctx, tx) })
+	return l.look(ctx, func(ctx context.Context) (follow.Commit, error) { return l.reader.Get().status(ctx, tx) })
 }
 
 // look asks the peer once and gives it lastLook to answer.

@@ -89,7 +89,7 @@ func (g *Gateway) openLedger(ctx context.Context) (err error) {
 		return err
 	}
 	g.onClose(g.projection.Close)
-	if g.ledger, err = ledger.Open(c, commits, g.registry); err != nil {
+	if g.ledger, err = ledger.Open(c, commits, g.files, g.registry); err != nil {
 		return err
 	}
 	g.onClose(g.ledger.Close)
