@@ -16,7 +16,7 @@ export CGO_ENABLED ?= 0
 export GOFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down purge status build fabric test test-unit test-network test-faults bench lint fuzz generate clean
+.PHONY: help demo up down purge status build fabric test test-unit test-network test-faults test-conflicts bench lint fuzz generate clean
 
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make <target>\n"} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ test-network: build fabric ## everything that crosses a process, on real network
 
 test-faults: fabric ## kill -9 of every kind of process under load, TIMES (default 10) each; compared with the ledger
 	$(GO) run ./test/fault/cmd/fault --times $(TIMES)
+
+test-conflicts: fabric ## 64 officers on one case, 64 writers on 64 records, 8 on one: no lost update, no error because of a conflict
+	$(GO) test ./test/fault -run 'TestNetworkConflicts' -count 1 -v -args -officers 64 -rounds 10
 
 bench: build fabric ## throughput and latency: direct client, our chaincode, REST; prints `ratio NAME VALUE`
 	@$(GO) build -trimpath -o $(BIN)/ ./test/bench/baseline

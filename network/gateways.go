@@ -37,6 +37,10 @@ const audience = "hutong"
 // department databases it reads, put there by whoever runs the department.
 const connectorsFolder = "connectors"
 
+// usersFile in the development identity provider's folder replaces the users
+// it has by default, where somebody put it there.
+const usersFile = "users.yaml"
+
 // Memory that the Go runtimes aim to stay under.
 const (
 	gatewayMemory          = "384MiB"
@@ -52,6 +56,7 @@ type devidpConfig struct {
 	TLS       config.TLS `yaml:"tls"`
 	DataDir   string     `yaml:"data_dir"`
 	Audience  string     `yaml:"audience"`
+	Users     string     `yaml:"users,omitempty"`
 }
 
 // gateways runs the development identity provider and a gateway for every
@@ -102,11 +107,17 @@ func (n *Network) gatewaySpecs() ([]process.Spec, error) {
 func (n *Network) identityProvider() (process.Spec, error) {
 	org := n.Topology.Organisations[0]
 	folder := n.Layout.Organisation(org).IdentityProvider()
-	text, err := yaml.Marshal(devidpConfig{
+	settings := devidpConfig{
 		Listen: topology.Address(n.Topology.IdentityProviderPort()), PublicURL: n.Topology.IdentityProviderURL(),
 		TLS:     config.TLS{Cert: folder.TLS().Certificate(), Key: folder.TLS().Key()},
 		DataDir: n.data(topology.IdentityProviderProcess), Audience: audience,
-	})
+	}
+	var configs []process.Config
+	if _, err := os.Stat(folder.File(usersFile)); err == nil {
+		settings.Users = folder.File(usersFile)
+		configs = append(configs, process.Config{Path: settings.Users})
+	}
+	text, err := yaml.Marshal(settings)
 	if err != nil {
 		return process.Spec{}, err
 	}
@@ -118,7 +129,7 @@ func (n *Network) identityProvider() (process.Spec, error) {
 	path := filepath.Join(n.Options.Bin, devidpBinary)
 	return process.Spec{
 		Name: topology.IdentityProviderProcess, Kind: kindIdentityProvider, Tier: node.TierIdentityProvider,
-		Path: path, Args: []string{"--config", file}, Dir: folder.Dir(), Configs: []process.Config{{Path: file, Content: text}},
+		Path: path, Args: []string{"--config", file}, Dir: folder.Dir(), Configs: append([]process.Config{{Path: file, Content: text}}, configs...),
 		Env: node.Environment(identityProviderMemory), Versioned: true,
 		Ports: []process.Port{{Number: n.Topology.IdentityProviderPort(), Purpose: "OpenID Connect"}},
 		Ready: ready,

@@ -89,6 +89,16 @@ func TestIdentityProviderReadsItsConfiguration(t *testing.T) {
 	require.Equal(t, audience, c.Audience)
 }
 
+// TestOwnUsers: a list of users laid into the provider's folder replaces its own.
+func TestOwnUsers(t *testing.T) {
+	n := prepared(t)
+	file := n.Layout.Organisation(n.Topology.Organisations[0]).IdentityProvider().File(usersFile)
+	require.NoError(t, os.WriteFile(file, []byte("users: []\n"), 0o600))
+	spec := specNamed(t, n, "devidp")
+	require.Len(t, spec.Configs, 2)
+	require.Contains(t, string(spec.Configs[0].Content), "users: "+file)
+}
+
 // TestConnectors: definitions laid into a gateway's folder are given to it,
 // and a changed one makes it start anew.
 func TestConnectors(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -69,7 +70,7 @@ func (l *Ledger) add(number uint64, tx block.Transaction) {
 			if json.Unmarshal(w.Value, &record) != nil || record.Version == 0 {
 				continue // not a record: a receipt, an index
 			}
-			v := Version{noun, parts[0], record.Version}
+			v := Version{noun, strings.Join(parts, "/"), record.Version}
 			l.Versions[v] = append(l.Versions[v], Written{tx.ID, number})
 		}
 	}

@@ -47,7 +47,7 @@ type Operation struct {
 	Organisation, User string
 	Method, Path, Key  string
 	Body               any
-	Noun               string // of the record it writes
+	Noun, Record       string // that it writes; Record is empty where it makes one
 }
 
 // Acknowledgement is the answer that a client was given.
@@ -126,20 +126,25 @@ func (l *Load) Run(ctx context.Context, clients int, stop <-chan struct{}) error
 
 // certificates issues a certificate, suspends it, reinstates it and revokes it.
 func (l *Load) certificates(ctx context.Context, key string) error {
-	issued, err := l.acknowledge(ctx, Operation{
-		Organisation: "market", User: "officer.regulation", Method: http.MethodPost, Path: "/v1/certificates", Key: key, Noun: "certificate",
-		Body: map[string]any{"type": typeCode, "subject": "s" + strings.Repeat("0", 25), "commitment": fmt.Sprintf("%064x", key)[:64]},
-	})
+	issued, err := l.acknowledge(ctx, l.certificate(key))
 	for _, change := range []string{"suspension", "reinstatement", "revocation"} {
 		if err != nil {
 			return err
 		}
 		_, err = l.acknowledge(ctx, Operation{
 			Organisation: "market", User: "officer.regulation", Method: http.MethodPut, Path: "/v1/certificates/" + issued.ID + "/" + change, Key: key + "." + change,
-			Noun: "certificate", Body: map[string]any{"reason": "under_review"},
+			Noun: "certificate", Record: issued.ID, Body: map[string]any{"reason": "under_review"},
 		})
 	}
 	return err
+}
+
+// certificate is the issue of one.
+func (l *Load) certificate(key string) Operation {
+	return Operation{
+		Organisation: "market", User: "officer.regulation", Method: http.MethodPost, Path: "/v1/certificates", Key: key, Noun: "certificate",
+		Body: map[string]any{"type": typeCode, "subject": "s" + strings.Repeat("0", 25), "commitment": fmt.Sprintf("%064x", key)[:64]},
+	}
 }
 
 // types publishes a type of certificate.
