@@ -23,6 +23,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hutong-gov/hutong/gateway/trace"
 )
 
 // Limits and timeouts of a client.
@@ -189,6 +191,7 @@ func (c *Client) once(ctx context.Context, method, path string, body []byte, thi
 	if err != nil {
 		return nil, 0, err
 	}
+	trace.Inject(ctx, r.Header)
 	response, err := c.http.Do(r)
 	if err != nil {
 		return nil, 0, err

@@ -3,6 +3,7 @@ package follow
 import (
 	"sync"
 
+	"github.com/hutong-gov/hutong/gateway/trace"
 	"github.com/hutong-gov/hutong/network/block"
 )
 
@@ -23,6 +24,9 @@ type Commits struct {
 	waiting map[string]chan Commit
 	lost    chan struct{} // closed while the stream is not live
 	live    bool
+
+	// Journeys are the traces of what was sent: the ledger begins them, the follower goes on with them.
+	Journeys trace.Journeys
 }
 
 // NewCommits makes a registry whose stream is not live yet.

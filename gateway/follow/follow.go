@@ -232,6 +232,7 @@ func (f *Follower) read(ctx context.Context, last block.Ref, started bool, tip b
 			return err
 		}
 		last, started = block.Ref{Number: number, Hash: hash}, true
+		f.traceReceived(number, outcomes)
 		f.commits.Resolve(number, outcomes)
 		caughtUp()
 		f.update(func(s *Status) { s.Received, s.Known = number, max(s.Known, number) })
@@ -285,6 +286,7 @@ func (f *Follower) fold(ctx context.Context, queue <-chan *common.Block) error {
 		if err := f.projection.Apply(ctx, blocks); err != nil {
 			return err
 		}
+		f.traceApplied(blocks, start)
 		f.metrics.applied(len(blocks), time.Since(start))
 		f.update(func(s *Status) { s.Applied = blocks[len(blocks)-1].Number })
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/trace"
 )
 
 // lines decides which requests are written to the log. At thousands of requests a second writing each would take a
@@ -93,6 +94,7 @@ func attributes(ctx context.Context, c *gin.Context, method, where string, statu
 	list = appendText(list, "reason", c.GetString(reasonKey))
 	list = appendText(list, "error", c.GetString(errorKey))
 	list = appendText(list, "tx_id", c.GetString(txKey))
+	list = appendText(list, "trace_id", trace.ID(ctx))
 	if left > 0 {
 		list = append(list, slog.Int("left_out", left))
 	}

@@ -16,6 +16,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hutong-gov/hutong/gateway/app"
+	"github.com/hutong-gov/hutong/gateway/trace"
 )
 
 // Keys of what a request carries along.
@@ -53,6 +56,11 @@ func (s *Server) observe(c *gin.Context) {
 	c.Set(connectionKey, c.Request.Context())
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.config.Deadline)
 	defer cancel()
+	if s.config.Tracer != nil {
+		var step trace.Span
+		ctx, step = s.config.Tracer.Serve(ctx, c.Request.Header, methodOf(c), route(c))
+		defer s.traced(c, step)
+	}
 	c.Request = c.Request.WithContext(ctx)
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
@@ -71,6 +79,26 @@ func (s *Server) observe(c *gin.Context) {
 		s.problem(c, errOverload)
 	}
 	s.record(c, time.Since(began))
+}
+
+// traced ends a request's step.
+func (s *Server) traced(c *gin.Context, step trace.Span) {
+	if !step.Recorded() {
+		return
+	}
+	status := c.Writer.Status()
+	step.Number("http.response.status_code", int64(status))
+	if who, ok := c.Value(actorKey).(app.Actor); ok {
+		step.Text("hutong.role", who.Role)
+	}
+	reason := c.GetString(reasonKey)
+	if reason != "" {
+		step.Text("hutong.reason", reason)
+	}
+	if status >= http.StatusInternalServerError {
+		step.Failed(reason)
+	}
+	step.End()
 }
 
 // guarded runs the handlers and answers a panic with a problem that tells nothing.

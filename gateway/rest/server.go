@@ -30,6 +30,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/trace"
 )
 
 // Limits of the HTTP side. The deadline of a request is longer than the ledger's stages together (see config.Limits), and
@@ -60,7 +61,8 @@ type Config struct {
 	About        About
 	Registry     *prometheus.Registry
 	Log          *slog.Logger
-	Lines        int // of the log, a second and status; zero: config.DefaultLinesPerSecond
+	Tracer       *trace.Tracer // nil: nothing is traced
+	Lines        int           // of the log, a second and status; zero: config.DefaultLinesPerSecond
 
 	MaxStreams          int // open at once; zero: DefaultMaxStreams
 	MaxStreamsPerCaller int // zero: DefaultMaxStreamsPerCaller
@@ -178,6 +180,7 @@ func (s *Server) EndStreams() { s.streams.stop() }
 
 // serve makes a row's handler: who asks, what for, the call, the answer.
 func (s *Server) serve(r Route) gin.HandlerFunc {
+	function := "app " + r.Handler.Request.Name()
 	return func(c *gin.Context) {
 		arrived := time.Now()
 		who, err := s.caller(c, r)
@@ -198,7 +201,9 @@ func (s *Server) serve(r Route) gin.HandlerFunc {
 			s.stream(c, r, who, request.Elem())
 			return
 		}
-		answer, err := r.Handler.call(s.prefer(c, r, arrived), who, request.Elem())
+		ctx, step := trace.Start(s.prefer(c, r, arrived), function)
+		answer, err := r.Handler.call(ctx, who, request.Elem())
+		step.End()
 		if err != nil {
 			s.fail(c, err)
 			return

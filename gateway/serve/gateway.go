@@ -29,6 +29,8 @@ import (
 	"github.com/hutong-gov/hutong/gateway/projection"
 	"github.com/hutong-gov/hutong/gateway/reload"
 	"github.com/hutong-gov/hutong/gateway/rest"
+	"github.com/hutong-gov/hutong/gateway/trace"
+	"github.com/hutong-gov/hutong/gateway/trace/export"
 	"github.com/hutong-gov/hutong/gateway/vault"
 )
 
@@ -43,7 +45,8 @@ type Gateway struct {
 	config     *config.Config
 	log        *slog.Logger
 	registry   *prometheus.Registry
-	files      *reload.Set // certificates and roots that may be replaced while the gateway runs
+	tracer     *trace.Tracer // nil: nothing is traced
+	files      *reload.Set   // certificates and roots that may be replaced while the gateway runs
 	ledger     *ledger.Ledger
 	projection *projection.Projection
 	follower   *follow.Follower
@@ -71,6 +74,9 @@ func Open(ctx context.Context, c *config.Config, log *slog.Logger) (g *Gateway, 
 	if g.files, err = reload.NewSet(log, g.registry); err != nil {
 		return g, err
 	}
+	if err := g.openTelemetry(ctx); err != nil {
+		return g, err
+	}
 	if err := g.openLedger(ctx); err != nil {
 		return g, err
 	}
@@ -79,6 +85,27 @@ func Open(ctx context.Context, c *config.Config, log *slog.Logger) (g *Gateway, 
 		return g, err
 	}
 	return g, g.openREST(application)
+}
+
+// openTelemetry begins to export traces, where the configuration names a collector.
+func (g *Gateway) openTelemetry(ctx context.Context) error {
+	t := g.config.Telemetry
+	if t.Endpoint == "" {
+		return nil
+	}
+	roots, err := reload.Roots(t.TLSRoot)
+	if err != nil {
+		return fmt.Errorf("telemetry.tls_root: %w", err)
+	}
+	traces, err := export.Open(ctx, export.Collector{
+		Endpoint: t.Endpoint, Roots: roots, Ratio: t.SampleRatio, Organisation: g.config.Organisation, Version: build.Version(),
+	}, g.log)
+	if err != nil {
+		return fmt.Errorf("telemetry.%w", err)
+	}
+	g.onClose(traces.Close)
+	g.tracer = traces.Tracer
+	return nil
 }
 
 // openLedger opens the projection, the ledger client and the follower between them.
@@ -145,7 +172,7 @@ func (g *Gateway) openREST(application *app.App) error {
 	g.verifier = credential.NewVerifier(c.OIDC.Issuer, c.OIDC.Audience, roots)
 	who := callers{verify: g.verifier.Verify, pseudonyms: g.pseudonyms}
 	g.rest, err = rest.New(rest.Config{
-		Routes: rest.Routes(application), Authenticate: who.actor, Checks: g.checks(), MaxBody: c.Limits.MaxBodyBytes, Rates: c.Rates, Lines: c.Log.RequestsPerSecond,
+		Routes: rest.Routes(application), Authenticate: who.actor, Checks: g.checks(), MaxBody: c.Limits.MaxBodyBytes, Rates: c.Rates, Lines: c.Log.RequestsPerSecond, Tracer: g.tracer,
 		MaxStreams: c.Limits.MaxStreams, MaxStreamsPerCaller: c.Limits.MaxStreamsPerCaller,
 		Registry: g.registry, Log: g.log,
 		About: rest.About{Version: build.Version(), Organisation: c.Organisation, PublicURL: c.PublicURL, Issuer: c.OIDC.Issuer, ClientID: consoleClient},
