@@ -62,7 +62,8 @@ func Document(routes []Route, about About) ([]byte, error) {
 			"summary": "Government services on one ledger: data exchange, cases across agencies, electronic certificates.",
 			"description": "Answers that say no are problem documents (RFC 9457) with a permanent `reason`, described at `/problems/{reason}`. " +
 				"Every write needs an `Idempotency-Key`; repeat it when you repeat the request. " +
-				"A write whose outcome is not known yet is answered 202 with the address of its transaction.",
+				"A write whose outcome is not known yet is answered 202 with the address of its transaction. " +
+				"An optional member of a request may be `null` or empty, which means the same as leaving it out.",
 			"license": object{"name": "Apache 2.0", "identifier": "Apache-2.0"},
 		},
 		"jsonSchemaDialect": "https://spec.openapis.org/oas/3.1/dialect/base",
@@ -82,20 +83,39 @@ func Document(routes []Route, about About) ([]byte, error) {
 
 // sharedResponses are those that many routes answer.
 func sharedResponses(names *names) object {
+	problem := func(description string, headers object) object {
+		return object{"description": description, "headers": headers,
+			"content": object{problemMedia: object{"schema": names.reference(shape.Of(reflect.TypeFor[Problem]()))}}}
+	}
 	return object{
-		"Problem": object{
-			"description": "A problem document: the request was refused, and nothing was written.",
-			"content":     object{problemMedia: object{"schema": names.reference(shape.Of(reflect.TypeFor[Problem]()))}},
-		},
+		"Problem": problem("A problem document: the request was refused, and nothing was written.", object{}),
+		"SignIn":  problem("The caller is not signed in.", object{"WWW-Authenticate": header("What to sign in with (RFC 6750)")}),
+		"Later":   problem("Not now: nothing was written.", object{"Retry-After": header("Seconds to wait before the request is repeated")}),
 		"Pending": object{
 			"description": "No block has the write yet: the caller preferred not to wait (`pending`), or the outcome is not known (`unknown`). Ask `Location`, or repeat the request with the same key.",
 			"headers": object{
-				"Location":    object{"schema": object{"type": "string"}, "description": "Where to ask for the transaction's outcome"},
+				"Location":    header("Where to ask for the transaction's outcome"),
 				appliedHeader: object{"schema": object{"type": "string"}, "description": "The preferences that were followed (RFC 7240)"},
 			},
 			"content": object{"application/json": object{"schema": names.reference(shape.Of(reflect.TypeFor[Pending]()))}},
 		},
 	}
+}
+
+// header is one that every answer of its kind has.
+func header(description string) object {
+	return object{"schema": object{"type": "string"}, "required": true, "description": description}
+}
+
+// sharedOf names the shared response of a status.
+func sharedOf(status int) string {
+	switch status {
+	case http.StatusUnauthorized:
+		return "SignIn"
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return "Later"
+	}
+	return "Problem"
 }
 
 func tagsOf(names []string) []object {
@@ -206,7 +226,7 @@ func keySchema() object {
 
 func responsesOf(r Route, names *names) (object, error) {
 	responses := object{strconv.Itoa(r.Success()): successOf(r, names)}
-	if r.Keyed() {
+	if r.Transactions() != Nothing {
 		responses["202"] = object{"$ref": "#/components/responses/Pending"}
 	}
 	byStatus := map[int][]string{}
@@ -219,7 +239,7 @@ func responsesOf(r Route, names *names) (object, error) {
 	}
 	for _, status := range slices.Sorted(maps.Keys(byStatus)) {
 		responses[strconv.Itoa(status)] = object{
-			"$ref":        "#/components/responses/Problem", // OpenAPI 3.1 lets a reference have its own description
+			"$ref":        "#/components/responses/" + sharedOf(status), // OpenAPI 3.1 lets a reference have its own description
 			"description": http.StatusText(status) + ": " + strings.Join(byStatus[status], ", "),
 		}
 	}
@@ -231,7 +251,7 @@ func successOf(r Route, names *names) object {
 	switch {
 	case r.Success() == http.StatusNoContent:
 	case r.Handler.Response.Implements(reflect.TypeFor[File]()):
-		answer["content"] = object{"application/octet-stream": object{"schema": object{}}}
+		answer["content"] = object{anyMedia: object{"schema": object{}}}
 	default:
 		answer["content"] = object{"application/json": object{"schema": names.reference(shape.Of(r.Handler.Response))}}
 		if r.Streams() {
@@ -249,6 +269,9 @@ func streamOf(s Stream, names *names) object {
 	}
 	return object{"type": "string", "description": "Server-sent events; x-events has their kinds and the schema of their data.", "x-events": kinds}
 }
+
+// anyMedia stands for the media types of files, which differ.
+const anyMedia = "*/*"
 
 // plain is the schema of a type that needs no name.
 func plain(s *shape.Shape, l shape.Limits) object {

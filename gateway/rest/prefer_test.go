@@ -30,7 +30,7 @@ func TestPreferences(t *testing.T) {
 	w := newWorld(t, func(c *Config) {
 		c.Routes = []Route{
 			{Method: "POST", Path: "/v1/one", Roles: []string{app.Officer}, Doc: doc, Handler: tell},
-			{Method: "POST", Path: "/v1/several", Roles: []string{app.Officer}, Doc: doc, Waits: true, Handler: tell},
+			{Method: "POST", Path: "/v1/several", Roles: []string{app.Officer}, Doc: doc, Writes: Several, Handler: tell},
 			{Method: "GET", Path: "/v1/poll", Roles: []string{app.Officer}, Doc: doc, Polls: true, Handler: tell},
 			{Method: "GET", Path: "/v1/read", Roles: []string{app.Officer}, Doc: doc, Handler: tell},
 		}

@@ -54,23 +54,27 @@ func ReasonOf(reason string) (Reason, bool) {
 // Status is the HTTP status the reason is answered with.
 func (r Reason) Status() int { return StatusOf(&fault.Fault{Kind: r.Kind, Reason: r.Reason}) }
 
+// writeReasons may be met on the way of every write to the ledger, whatever it says.
+var writeReasons = []string{
+	errDown.Reason, ledger.ReasonBusy, ledger.ReasonContention, ledger.ReasonDisagreed, ledger.ReasonInvalid, ledger.ReasonUnorderable,
+	ledger.ReasonUnreadable, "ledger.failed", "transaction.timestamp",
+}
+
 // CommonReasons are those a caller must expect of a route besides the row's own.
 func (r Route) CommonReasons() []string {
-	list := []string{errTimeout.Reason, errPanic.Reason, errOverload.Reason, errStops.Reason, errRate.Reason}
+	list := []string{errTimeout.Reason, errPanic.Reason, errOverload.Reason, errStops.Reason, errRate.Reason, "request.invalid", "request.too_large", "request.incomplete"}
 	if !r.Open() {
-		list = append(list, errNoToken.Reason, "token.invalid", "token.expired", "token.claims", "provider.unavailable", errRole.Reason)
-	}
-	if r.Keyed() || r.Handler.plan.body != nil || len(r.Handler.plan.parameters) > 0 {
-		list = append(list, "request.invalid")
+		list = append(list, errNoToken.Reason, "token.invalid", "token.expired", "token.claims", "provider.unavailable",
+			errRole.Reason, "access.no_agency", "access.no_subject")
 	}
 	if r.Streams() {
 		list = append(list, errStreams.Reason)
 	}
 	if r.Handler.plan.body != nil {
-		list = append(list, "request.too_large", "request.media_type", "request.incomplete")
+		list = append(list, "request.media_type")
 	}
-	if r.Keyed() {
-		list = append(list, errDown.Reason, ledger.ReasonBusy, ledger.ReasonContention, ledger.ReasonDisagreed)
+	if r.Keyed() || r.Transactions() != Nothing {
+		list = append(list, writeReasons...)
 	}
 	return list
 }

@@ -24,14 +24,24 @@ type Route struct {
 	Reasons []string
 	// Status of a success; zero means 200.
 	Status int
-	// Waits is set on a write that is not one transaction: several in a row, or none. It cannot be answered before its end.
-	Waits bool
+	// Writes is what a request does to the ledger. Empty means one transaction for a row with a key, nothing for others.
+	Writes Writes
 	// Polls is set on a read of something that may come any moment: `Prefer: wait` waits for it.
 	Polls   bool
 	Handler Handler
 	// Stream answers those who accept text/event-stream; without it the row has one answer.
 	Stream Stream
 }
+
+// Writes is how many transactions a request is.
+type Writes string
+
+// What a row may say of itself. A request that is several transactions cannot be answered before its end (Async).
+const (
+	Nothing Writes = "nothing"
+	One     Writes = "one"
+	Several Writes = "several"
+)
 
 // Doc is what people read about a route.
 type Doc struct {
@@ -88,5 +98,16 @@ func (r Route) Open() bool { return slices.Contains(r.Roles, app.Public) }
 // public routes that are not GET ask a question or hand something over, and repeating them is harmless.
 func (r Route) Keyed() bool { return r.Method != http.MethodGet && !r.Open() }
 
+// Transactions is how many transactions a request is.
+func (r Route) Transactions() Writes {
+	switch {
+	case r.Writes != "":
+		return r.Writes
+	case r.Keyed():
+		return One
+	}
+	return Nothing
+}
+
 // Async says whether a caller may prefer an answer before the write is in a block: every write that is one transaction.
-func (r Route) Async() bool { return r.Keyed() && !r.Waits }
+func (r Route) Async() bool { return r.Keyed() && r.Transactions() == One }

@@ -33,7 +33,7 @@ func auditRoutes(a *app.App) []Route {
 		{
 			Method: http.MethodGet, Path: "/v1/audit/records/{noun}/{id}/history", Roles: auditors, Handler: Handle(a.History),
 			Doc:     Doc{Tag: "audit", Summary: "Every state a record has had", Detail: "Asked of the contract on the auditor's own peer, newest first."},
-			Reasons: []string{"noun.missing", "gateway.not_served"},
+			Reasons: []string{"noun.missing", "*.missing", "gateway.not_served"},
 		},
 		{
 			Method: http.MethodGet, Path: "/v1/audit/chain-check", Roles: auditors, Handler: Handle(a.CheckChain),

@@ -15,7 +15,7 @@ func betweenRoutes(a *app.App) []Route {
 			Reasons: []string{"sealed.missing"},
 		},
 		{
-			Method: http.MethodPost, Path: "/v1/uses/{id}/delivery", Roles: []string{app.Public}, Handler: Handle(a.Deliver),
+			Method: http.MethodPost, Path: "/v1/uses/{id}/delivery", Roles: []string{app.Public}, Writes: Several, Handler: Handle(a.Deliver),
 			Doc: Doc{Tag: "between gateways", Summary: "Deliver a use", Detail: "The use must be on the ledger with a provider of this gateway, and the selector must be the one it committed to. The answer is sealed to the consumer's registered key: " +
 				"whoever asks, nobody else can open it."},
 			Reasons: []string{

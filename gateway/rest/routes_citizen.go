@@ -33,12 +33,12 @@ func citizenRoutes(a *app.App) []Route {
 			Reasons: []string{"projection.behind"},
 		},
 		{
-			Method: http.MethodPost, Path: "/v1/drafts", Roles: citizens, Waits: true, Handler: Handle(a.Draft),
+			Method: http.MethodPost, Path: "/v1/drafts", Roles: citizens, Writes: Nothing, Handler: Handle(a.Draft),
 			Doc:     Doc{Tag: "cases", Summary: "Prepare an application", Detail: "Shows which materials are fetched instead of asked, and gives the exact texts to sign. Nothing is written. Send the same Idempotency-Key with the application."},
 			Reasons: []string{"service.missing", "gateway.not_served"},
 		},
 		{
-			Method: http.MethodPost, Path: "/v1/cases", Roles: submitters, Status: http.StatusCreated, Waits: true, Handler: Handle(a.Apply),
+			Method: http.MethodPost, Path: "/v1/cases", Roles: submitters, Status: http.StatusCreated, Writes: Several, Handler: Handle(a.Apply),
 			Doc:     Doc{Tag: "cases", Summary: "Apply, once", Detail: "The signed application, the answers and the signed consents. The answers are sealed to the agencies of the service and are not on the ledger."},
 			Reasons: append([]string{"form.commitment_mismatch", "collaboration.case_mismatch", "collaboration.channel_mismatch", "collaboration.definition_changed", "collaboration.definition_not_active", "collaboration.duplicate_application", "collaboration.correction_number", "definition.missing", "case.conflict", "consent.conflict", "exchange.consent_mismatch", "exchange.subject_mismatch", "exchange.channel_mismatch", "exchange.agency_unregistered", "gateway.not_served"}, signatureReasons...),
 		},

@@ -29,7 +29,7 @@ func officerRoutes(a *app.App) []Route {
 			Reasons: []string{"case.missing", "access.other_agency", "sealed.missing", "sealed.cannot_open", "sealed.other_content", "neighbour.unreachable", "neighbour.unknown", "gateway.not_served", "projection.behind"},
 		},
 		{
-			Method: http.MethodPost, Path: "/v1/uses", Roles: officers, Status: http.StatusCreated, Waits: true, Handler: Handle(a.RequestUse),
+			Method: http.MethodPost, Path: "/v1/uses", Roles: officers, Status: http.StatusCreated, Writes: Several, Handler: Handle(a.RequestUse),
 			Doc: Doc{Tag: "uses", Summary: "Fetch data for a case", Detail: "Requests the use on the ledger, gets the delivery from the provider's gateway, checks it against the ledger and acknowledges. " +
 				"For a material of the case's service everything follows from the service; otherwise say dataset, fields, purpose, legal basis and selector. Sent again with the same key, it goes on where it stopped."},
 			Reasons: []string{

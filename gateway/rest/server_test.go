@@ -18,6 +18,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/ledger"
+	"github.com/hutong-gov/hutong/gateway/rest/resttest"
 )
 
 // badge is a request with something from everywhere.
@@ -101,7 +102,8 @@ func table() []Route {
 			}) (picture, error) {
 				return picture{}, nil
 			})},
-		{Method: "GET", Path: "/v1/failures/{kind}", Roles: []string{app.Auditor}, Doc: doc,
+		{Method: "GET", Path: "/v1/failures/{kind}", Roles: []string{app.Auditor}, Doc: doc, Writes: One,
+			Reasons: []string{"certificate.already_revoked", "certificate.missing", "certificate.conflict"},
 			Handler: Handle(func(ctx context.Context, _ app.Actor, r failing) (nothing, error) {
 				switch r.Kind {
 				case "panic":
@@ -129,9 +131,10 @@ func testTokens(_ context.Context, token string) (app.Actor, error) {
 }
 
 type world struct {
-	t   *testing.T
-	s   *Server
-	log *bytes.Buffer
+	t        *testing.T
+	s        *Server
+	log      *bytes.Buffer
+	document *resttest.Document
 }
 
 func newWorld(t *testing.T, change ...func(*Config)) *world {
@@ -145,6 +148,8 @@ func newWorld(t *testing.T, change ...func(*Config)) *world {
 	}
 	var err error
 	w.s, err = New(c)
+	require.NoError(t, err)
+	w.document, err = resttest.Load(w.s.openAPI)
 	require.NoError(t, err)
 	return w
 }
@@ -164,7 +169,7 @@ func (w *world) send(method, target, token, body string, headers ...string) *htt
 		r.Header.Set(name, value)
 	}
 	recorder := httptest.NewRecorder()
-	w.s.Handler().ServeHTTP(recorder, r)
+	w.document.Handler(w.s.Handler(), func(err error) { w.t.Error(err) }).ServeHTTP(recorder, r)
 	return recorder
 }
 

@@ -3,7 +3,7 @@
 // departments' databases. No Fabric runs, so a whole case takes milliseconds.
 //
 // What is real: contracts, application, routes, projection, store, vaults, seals, connectors. What is not: endorsement,
-// ordering, TLS, and the identity provider: a token is the name of a development user.
+// ordering, TLS, and the identity provider: a token is the name of a development user, or of a portal.
 package apptest
 
 import (
@@ -15,10 +15,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +41,7 @@ import (
 	"github.com/hutong-gov/hutong/gateway/ledger"
 	"github.com/hutong-gov/hutong/gateway/projection"
 	"github.com/hutong-gov/hutong/gateway/rest"
+	"github.com/hutong-gov/hutong/gateway/rest/resttest"
 	"github.com/hutong-gov/hutong/gateway/vault"
 	"github.com/hutong-gov/hutong/network/block/blocktest"
 	"github.com/hutong-gov/hutong/test/departments"
@@ -80,7 +83,9 @@ type Gateway struct {
 	Server *httptest.Server
 	Ledger *Ledger
 
-	anybody *client.Client
+	anybody      *client.Client
+	dependencies app.Dependencies
+	serving      atomic.Value // http.Handler
 }
 
 // New builds a city. It goes with the test.
@@ -134,19 +139,50 @@ func (c *City) gateway(t testing.TB, organisation string, agencies map[string][]
 			d.Identities = append(d.Identities, ledger.Signer{Agency: agency, Role: role})
 		}
 	}
-	g.App, err = app.New(d)
-	require.NoError(t, err)
-	server, err := rest.New(rest.Config{
-		Routes: rest.Routes(g.App), Authenticate: c.authenticate, Registry: prometheus.NewRegistry(),
-		Log: slog.New(slog.DiscardHandler), About: rest.About{Organisation: organisation, PublicURL: d.PublicURL},
-	})
-	require.NoError(t, err)
-	g.Server.Config.Handler = server.Handler()
+	g.dependencies = d
+	c.start(t, organisation, g)
+	g.Server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.serving.Load().(http.Handler).ServeHTTP(w, r) })
 	g.Server.Start()
 	t.Cleanup(g.Server.Close)
 	g.anybody, err = client.New(g.Server.URL, nil, nil)
 	require.NoError(t, err)
 	return g
+}
+
+// start makes the application and its HTTP face of what outlives both. Whatever passes is held against the OpenAPI document.
+func (c *City) start(t testing.TB, organisation string, g *Gateway) {
+	var err error
+	g.App, err = app.New(g.dependencies)
+	require.NoError(t, err)
+	server, err := rest.New(rest.Config{
+		Routes: rest.Routes(g.App), Authenticate: c.authenticate, Registry: prometheus.NewRegistry(),
+		Log: slog.New(slog.DiscardHandler), About: about(organisation, g.dependencies.PublicURL),
+	})
+	require.NoError(t, err)
+	served, err := document()
+	require.NoError(t, err)
+	g.serving.Store(served.Handler(server.Handler(), func(err error) { t.Error(err) }))
+}
+
+func about(organisation, publicURL string) rest.About {
+	return rest.About{Organisation: organisation, PublicURL: publicURL}
+}
+
+// document is the API's description, read once: that of all gateways is the same but for their names.
+var document = sync.OnceValues(func() (*resttest.Document, error) {
+	raw, err := rest.Document(rest.Routes(nil), about("", ""))
+	if err != nil {
+		return nil, err
+	}
+	return resttest.Load(raw)
+})
+
+// Restart makes every gateway's application anew, as after a crash: what it keeps in memory is gone.
+func (c *City) Restart(t testing.TB) {
+	t.Helper()
+	for organisation, g := range c.Gateways {
+		c.start(t, organisation, g)
+	}
 }
 
 // connect writes the departments' databases that an organisation has.
@@ -177,7 +213,16 @@ func (c *City) authenticate(_ context.Context, token string) (app.Actor, error) 
 		}
 		return who, nil
 	}
+	if who, found := portals[token]; found {
+		return who, nil
+	}
 	return app.Actor{}, errors.New("no such user")
+}
+
+// portals sign in as programs: one for the agency that runs the portal, one for an agency that does not.
+var portals = map[string]app.Actor{
+	"portal.hall":   {Role: app.Portal, Agency: "services.hall", Staff: "portal", Client: devidp.PortalClient},
+	"portal.police": {Role: app.Portal, Agency: "services.police", Staff: "portal", Client: "police"},
 }
 
 // SignIn gives a client of an organisation's gateway with a user's token; without a user it has none.

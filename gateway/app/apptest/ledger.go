@@ -29,6 +29,10 @@ type Ledger struct {
 	Before func(function string) error
 	Writes int // that were committed and not replayed
 
+	// Dry makes writes be endorsed and go no further: they end with ErrDry, and Endorsed counts them.
+	Dry      bool
+	Endorsed int
+
 	// Seen, if set, is given every answer to a read, and can make it that of a peer that is a block behind.
 	Seen func(function string, answer any)
 
@@ -37,6 +41,9 @@ type Ledger struct {
 
 // ErrLost makes a write be carried out and its outcome be unknown, when Before returns it.
 var ErrLost = errors.New("the answer was lost")
+
+// ErrDry says that a contract accepted a write, which was not carried out.
+var ErrDry = errors.New("the write was only endorsed")
 
 // Submit implements app.Ledger.
 func (l *Ledger) Submit(ctx context.Context, as ledger.Signer, chaincode, function string, command kernel.Command) (ledger.Outcome, error) {
@@ -94,6 +101,15 @@ func (l *Ledger) submit(ctx context.Context, as ledger.Signer, chaincode, functi
 	if err != nil {
 		return nil, err
 	}
+	if l.Dry {
+		for _, a := range answers {
+			if a.Fault != nil {
+				return []ledger.Outcome{{State: ledger.Rejected, Fault: a.Fault}}, nil
+			}
+		}
+		l.Endorsed++
+		return nil, ErrDry
+	}
 	var number uint64
 	if len(tx.Writes()) > 0 { // a replay is not ordered
 		if err := tx.Commit(); err != nil {
@@ -117,6 +133,13 @@ func (l *Ledger) submit(ctx context.Context, as ledger.Signer, chaincode, functi
 			continue
 		}
 		outcomes[i] = ledger.Outcome{State: ledger.Committed, Tx: a.Receipt.Tx, Block: number, Receipt: *a.Receipt}
+		if a.Receipt.Replayed {
+			first, _, err := l.city.Projection.Store().Transaction(ctx, a.Receipt.Tx)
+			if err != nil {
+				return nil, err
+			}
+			outcomes[i].Block = first.Block
+		}
 		if async && !a.Receipt.Replayed { // its block comes at once; who did not want to wait does not learn of it
 			outcomes[i].State, outcomes[i].Block = ledger.Pending, 0
 		}
