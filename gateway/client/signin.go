@@ -34,8 +34,9 @@ const (
 
 // Provider is an OpenID Connect provider from which a program gets tokens.
 type Provider struct {
-	issuer string
-	roots  *x509.CertPool
+	issuer      string
+	roots       *x509.CertPool
+	certificate []tls.Certificate // shown to the provider, if any
 
 	mu       sync.Mutex
 	endpoint *oauth2.Endpoint // discovered once
@@ -54,7 +55,7 @@ func (p *Provider) client() (*http.Client, error) {
 	return &http.Client{
 		Timeout:   signInTimeout,
 		Jar:       jar,
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.roots, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.roots, Certificates: p.certificate, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
 		// every redirect is followed by hand: the last one carries the code
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil

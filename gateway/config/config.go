@@ -44,9 +44,10 @@ type Config struct {
 	Database         string `yaml:"database,omitempty"`          // postgres://user@host:port/database that several gateways share, instead of SQLite files
 	DatabasePassword string `yaml:"database_password,omitempty"` // file with its password, and nothing else
 
-	OIDC       OIDC   `yaml:"oidc"`
-	Connectors string `yaml:"connectors,omitempty"` // file or folder of connector definitions
-	Limits     Limits `yaml:"limits,omitempty"`
+	OIDC        OIDC   `yaml:"oidc"`
+	FurtherOIDC []OIDC `yaml:"further_oidc,omitempty"` // further providers, such as one for staff beside that for citizens
+	Connectors  string `yaml:"connectors,omitempty"`   // file or folder of connector definitions
+	Limits      Limits `yaml:"limits,omitempty"`
 
 	Rates     Rates     `yaml:"rates,omitempty"`
 	Log       Log       `yaml:"log,omitempty"`
@@ -57,6 +58,8 @@ type Config struct {
 type TLS struct {
 	Cert string `yaml:"cert"` // PEM file, the chain from the listener's own certificate up
 	Key  string `yaml:"key"`  // PEM file
+
+	ClientCA string `yaml:"client_ca,omitempty"` // PEM file; callers are asked for, and may do without, a certificate of these authorities
 }
 
 // Peer is how one of the organisation's own peers is reached. Its endpoint names it in metrics and in readiness.
@@ -101,13 +104,6 @@ type ExchangeKey struct {
 	Private string `yaml:"private"` // PEM file
 }
 
-// OIDC is the identity provider whose tokens the gateway accepts.
-type OIDC struct {
-	Issuer   string `yaml:"issuer"`             // https address
-	Audience string `yaml:"audience"`           // that a token must name
-	TLSRoot  string `yaml:"tls_root,omitempty"` // empty: the system's roots
-}
-
 // Load reads a configuration file.
 func Load(path string) (*Config, error) {
 	text, err := os.ReadFile(path)
@@ -148,6 +144,10 @@ func Parse(text []byte, folder string) (*Config, error) {
 
 // fill puts defaults in the place of what is not set.
 func (c *Config) fill() {
+	c.OIDC.Fill()
+	for i := range c.FurtherOIDC {
+		c.FurtherOIDC[i].fillFurther()
+	}
 	c.Limits.fill()
 	c.Rates.fill()
 	c.Log.fill()
@@ -159,9 +159,12 @@ func (c *Config) Marshal() ([]byte, error) { return yaml.Marshal(c) }
 
 // resolve makes every path absolute.
 func (c *Config) resolve(folder string) {
-	paths := []*string{&c.TLS.Cert, &c.TLS.Key, &c.PseudonymKey, &c.DataDir, &c.DatabasePassword, &c.OIDC.TLSRoot, &c.Connectors, &c.Telemetry.TLSRoot}
+	paths := []*string{&c.TLS.Cert, &c.TLS.Key, &c.TLS.ClientCA, &c.PseudonymKey, &c.DataDir, &c.DatabasePassword, &c.OIDC.TLSRoot, &c.Connectors, &c.Telemetry.TLSRoot}
 	for i := range c.Peers {
 		paths = append(paths, &c.Peers[i].TLSRoot)
+	}
+	for i := range c.FurtherOIDC {
+		paths = append(paths, &c.FurtherOIDC[i].TLSRoot)
 	}
 	for i := range c.Directory {
 		paths = append(paths, &c.Directory[i].TLSRoot)

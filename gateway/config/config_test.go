@@ -37,6 +37,8 @@ exchange_keys:
   - {agency: services.police, private: police/private.pem}
 data_dir: data
 oidc: {issuer: "https://127.0.0.1:17004", audience: hutong, tls_root: ca.pem}
+further_oidc:
+  - {issuer: "https://staff.example/realms/city", audience: gateway, tls_root: staff.pem, claims: {role: /realm_access/roles}, roles: {clerk: officer}}
 pseudonym_key: pseudonym.key
 limits: {commit_timeout: 45s, peer_connections: 4}
 rates: {client: {per_second: 50}, address: {per_second: 0.2, burst: 5}, proxies: [10.0.0.0/8]}
@@ -57,6 +59,12 @@ func TestLoad(t *testing.T) {
 	require.Equal(t, 4, c.Limits.PeerConnections)
 	require.EqualValues(t, config.DefaultMaxBodyBytes, c.Limits.MaxBodyBytes)
 	require.Empty(t, c.Connectors)
+	require.Equal(t, config.TokenRoles, c.OIDC.Accepts)
+	require.Equal(t, config.ClaimNames{Role: "role", Agency: "agency", Staff: "staff", Client: "client_id"}, c.OIDC.Claims)
+	staff := c.Providers()[1]
+	require.Equal(t, filepath.Join(folder, "staff.pem"), staff.TLSRoot)
+	require.NotContains(t, staff.Accepts, "citizen")
+	require.Equal(t, config.ClaimNames{Role: "/realm_access/roles", Agency: "agency", Staff: "staff", Client: "client_id"}, staff.Claims)
 
 	require.Equal(t, database.Settings{Folder: filepath.Join(folder, "data"), Organisation: "services"}, c.Kept())
 	require.NoError(t, os.WriteFile(file, []byte(sound+"database: postgres://hutong@127.0.0.1/kept\ndatabase_password: password"), 0o600))
@@ -113,6 +121,14 @@ func TestRefusals(t *testing.T) {
 		{"a token without PIN", ", pin_file: pin", "", "identities[2].key.pkcs11 needs module, token and pin_file"},
 		{"a key without label or id", "id: 0a, ", "", "identities[2].key.pkcs11 needs the key's label or id"},
 		{"an id that is no id", "id: 0a", "id: key", "identities[2].key.pkcs11.id must be hexadecimal"},
+		{"a provider without audience", ", audience: hutong", "", "oidc.audience is required"},
+		{"a further provider without issuer", "issuer: \"https://staff.example/realms/city\", ", "", "further_oidc[0].issuer is required"},
+		{"a further provider in the clear", "https://staff.example", "http://staff.example", "further_oidc[0].issuer must be an https address"},
+		{"a provider twice", "https://staff.example/realms/city", "https://127.0.0.1:17004", "further_oidc[0].issuer repeats"},
+		{"citizens at a further provider", "audience: gateway", "audience: gateway, accepts: [citizen]", "further_oidc[0].accepts must not have citizen"},
+		{"a role nobody has", "clerk: officer", "clerk: mayor", "further_oidc[0].roles must name roles"},
+		{"officers for lack of a claim", "audience: hutong", "audience: hutong, default_role: officer", "oidc.default_role must be citizen"},
+		{"bound tokens that nobody asks for", "audience: hutong", "audience: hutong, bound_clients: [portal]", "oidc.bound_clients needs tls.client_ca"},
 		{"another organisation's key", "{agency: services.police, private:", "{agency: market.tax, private:", "exchange_keys[0].agency is not of the organisation"},
 		{"a key without file", ", private: police/private.pem", "", "exchange_keys[0].private is required"},
 		{"a password in the address", "data_dir: data", "data_dir: data\ndatabase: postgres://hutong:Secret-1@127.0.0.1/kept", "database must not have the password in it"},

@@ -128,6 +128,9 @@ func kindOf(e ast.Expr) (kind, of string) {
 		return map[bool]string{true: "list of objects", false: "list of " + kind + "s"}[kind == "object"], of
 	case *ast.StarExpr:
 		return kindOf(e.X)
+	case *ast.MapType:
+		kind, of = kindOf(e.Value)
+		return "map of " + kind + "s", of
 	case *ast.SelectorExpr: // access.Role
 		return "string", ""
 	case *ast.Ident:
@@ -154,7 +157,7 @@ func shown(v reflect.Value) string {
 	if d, ok := v.Interface().(Duration); ok {
 		return "`" + d.Std().String() + "`"
 	}
-	if v.IsZero() || v.Kind() == reflect.Struct || v.Kind() == reflect.Slice {
+	if v.IsZero() || v.Kind() == reflect.Struct || v.Kind() == reflect.Slice || v.Kind() == reflect.Map {
 		return ""
 	}
 	return fmt.Sprintf("`%v`", v.Interface())

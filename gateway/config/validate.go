@@ -16,7 +16,7 @@ var agencyID = regexp.MustCompile(`^[a-z][a-z0-9]{0,30}\.[a-z][a-z0-9-]{0,30}$`)
 
 // Validate checks every rule; the text of the error begins with the field (see locate).
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.required, c.addresses, c.peers, c.members, c.keys, c.database, c.Limits.validate, c.operations} {
+	for _, check := range []func() error{c.required, c.providers, c.addresses, c.peers, c.members, c.keys, c.database, c.Limits.validate, c.operations} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -34,8 +34,6 @@ func (c *Config) required() error {
 		{"tls.key", c.TLS.Key},
 		{"channel", c.Channel},
 		{"data_dir", c.DataDir},
-		{"oidc.issuer", c.OIDC.Issuer},
-		{"oidc.audience", c.OIDC.Audience},
 	} {
 		if f.value == "" {
 			return fmt.Errorf("config: %s is required", f.name)
@@ -60,6 +58,9 @@ func (c *Config) addresses() error {
 		}
 	}
 	urls := []struct{ name, value string }{{"public_url", c.PublicURL}, {"oidc.issuer", c.OIDC.Issuer}}
+	for i, o := range c.FurtherOIDC {
+		urls = append(urls, struct{ name, value string }{fmt.Sprintf("further_oidc[%d].issuer", i), o.Issuer})
+	}
 	for i, n := range c.Directory {
 		urls = append(urls, struct{ name, value string }{fmt.Sprintf("directory[%d].url", i), n.URL})
 	}

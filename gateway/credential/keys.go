@@ -2,9 +2,11 @@ package credential
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/time/rate"
@@ -33,9 +35,18 @@ func unreachable(err error) bool {
 	return errors.As(err, new(*url.Error)) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
+// warm makes the set fetch its keys, so that the first token need not wait for them, and a provider that goes away now has
+// left them here. A token with a key nobody has makes it ask.
+func (n noting) warm(ctx context.Context) {
+	const header = `{"alg":"ES256","kid":""}`
+	encode := base64.RawURLEncoding.EncodeToString
+	nobody := encode([]byte(header)) + "." + encode([]byte("{}")) + "." + encode(make([]byte, 64))
+	_, _ = n.KeySet.VerifySignature(ctx, nobody) // it is not valid, whatever the keys
+}
+
 // limited lets only so many requests through to the provider.
 type limited struct {
-	next    http.RoundTripper
+	next    atomic.Pointer[http.Transport]
 	limiter *rate.Limiter
 }
 
@@ -48,7 +59,7 @@ func (l *limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !l.limiter.Allow() {
 		return nil, &limitError{}
 	}
-	response, err := l.next.RoundTrip(r)
+	response, err := l.next.Load().RoundTrip(r)
 	if err == nil && response.StatusCode >= http.StatusInternalServerError {
 		response.Body.Close() // the provider is there but not well: as good as not reached
 		return nil, errors.New("the identity provider answered " + response.Status)

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/config"
 	"github.com/hutong-gov/hutong/gateway/devidp"
 )
 
@@ -103,7 +104,7 @@ func (i *issuer) token(id string, change func(map[string]any)) string {
 func (i *issuer) verifier() *Verifier {
 	pool := x509.NewCertPool()
 	pool.AddCert(i.server.Certificate())
-	return NewVerifier(i.server.URL, "hutong", pool)
+	return NewVerifier(config.OIDC{Issuer: i.server.URL, Audience: "hutong"}, pool)
 }
 
 // started is a verifier with its keys loaded.
@@ -275,7 +276,7 @@ func TestCacheIsBounded(t *testing.T) {
 
 func TestUntrustedProvider(t *testing.T) {
 	i := newIssuer(t)
-	v := NewVerifier(i.server.URL, "hutong", x509.NewCertPool())
+	v := NewVerifier(config.OIDC{Issuer: i.server.URL, Audience: "hutong"}, x509.NewCertPool())
 	require.ErrorContains(t, v.load(t.Context()), "certificate")
 }
 
@@ -293,7 +294,7 @@ func TestDevelopmentProvider(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 
-	v := NewVerifier(address, "hutong", roots)
+	v := NewVerifier(config.OIDC{Issuer: address, Audience: "hutong"}, roots)
 	require.NoError(t, v.load(context.Background()))
 	provider := client.NewProvider(address, roots)
 	for _, u := range devidp.DefaultUsers() {

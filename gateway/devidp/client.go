@@ -24,7 +24,10 @@ func (c registered) PostLogoutRedirectURIs() []string { return c.Client.PostLogo
 func (c registered) ApplicationType() op.ApplicationType { return op.ApplicationTypeNative }
 
 func (c registered) AuthMethod() oidc.AuthMethod {
-	if c.Secret == "" {
+	switch {
+	case c.Client.Key != "":
+		return oidc.AuthMethodPrivateKeyJWT
+	case c.Secret == "":
 		return oidc.AuthMethodNone
 	}
 	return oidc.AuthMethodBasic

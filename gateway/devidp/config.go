@@ -59,6 +59,10 @@ type Client struct {
 	ID string `yaml:"id"`
 	// Secret makes the client confidential; without one it is public and must use PKCE.
 	Secret string `yaml:"secret,omitempty"`
+	// Key is a public key (PKIX, PEM). The client signs with the private one instead of having a secret (private_key_jwt).
+	Key string `yaml:"key,omitempty"`
+	// Bound makes its tokens good only over connections with the client certificate with which it obtained them (RFC 8705).
+	Bound bool `yaml:"certificate_bound,omitempty"`
 	// RedirectURIs it may be sent back to. A loopback address matches with any port (RFC 8252 §7.3).
 	RedirectURIs []string `yaml:"redirect_uris,omitempty"`
 	// PostLogoutRedirectURIs it may be sent to after signing out.

@@ -9,9 +9,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"github.com/hutong-gov/hutong/gateway/credential/mtls"
 )
 
 // Timeouts of the listener.
@@ -50,7 +53,7 @@ func New(c Config) (http.Handler, error) {
 		s.clients[client.ID] = client
 	}
 	config := &op.Config{
-		CodeMethodS256: true, AuthMethodPost: true, DefaultLogoutRedirectURI: signedOutPath,
+		CodeMethodS256: true, AuthMethodPost: true, AuthMethodPrivateKeyJWT: true, DefaultLogoutRedirectURI: signedOutPath,
 		SupportedScopes: []string{"openid", "profile"},
 		SupportedClaims: []string{"sub", "aud", "exp", "iat", "iss", "name", "role", "agency", "staff"},
 	}
@@ -63,7 +66,7 @@ func New(c Config) (http.Handler, error) {
 	}
 	callback := op.AuthCallbackURL(provider)
 	mux := http.NewServeMux()
-	mux.Handle("/", provider)
+	mux.Handle("/", mtls.Handler(&assertions{next: provider, issuer: c.PublicURL, clients: s.clients, used: map[string]time.Time{}}))
 	mux.Handle(loginPath, login{s, groupsOf(users), func(r *http.Request, id string) string {
 		return callback(op.ContextWithIssuer(r.Context(), c.PublicURL), id)
 	}})
@@ -83,9 +86,23 @@ func options(c Config) []op.Option {
 	return nil
 }
 
+// listenerTLS asks clients for a certificate if any of them has bound tokens, and takes any: a token that is bound to one is
+// good for whoever has its key, and whose certificates count is for those to say who accept the token (RFC 8705 §2.2).
+func listenerTLS(clients []Client) *tls.Config {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if slices.ContainsFunc(clients, func(c Client) bool { return c.Bound }) {
+		config.ClientAuth = tls.RequestClientCert
+	}
+	return config
+}
+
 // Run serves until ctx ends. It warns on every start that this is not for production.
 func Run(ctx context.Context, c Config) error {
 	handler, err := New(c)
+	if err != nil {
+		return err
+	}
+	_, clients, err := c.people()
 	if err != nil {
 		return err
 	}
@@ -96,7 +113,7 @@ func Run(ctx context.Context, c Config) error {
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 16 << 10,
-		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSConfig: listenerTLS(clients),
 		ErrorLog:  slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 	}
 	slog.Warn("development identity provider: anybody who reaches it can sign in as anybody; never use it in production",

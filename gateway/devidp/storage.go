@@ -10,6 +10,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"github.com/hutong-gov/hutong/gateway/credential/mtls"
 )
 
 // storage answers the provider library. Users and clients never change while it runs.
@@ -125,8 +127,10 @@ func (s *storage) AuthorizeClientIDSecret(_ context.Context, id, secret string) 
 }
 
 func (s *storage) ClientCredentials(ctx context.Context, id, secret string) (op.Client, error) {
-	if err := s.AuthorizeClientIDSecret(ctx, id, secret); err != nil {
-		return nil, err
+	if by, _ := ctx.Value(asserted{}).(string); by == "" || by != id {
+		if err := s.AuthorizeClientIDSecret(ctx, id, secret); err != nil {
+			return nil, err
+		}
 	}
 	return s.GetClientByClientID(ctx, id)
 }
@@ -166,12 +170,16 @@ func (s *storage) SetIntrospectionFromToken(_ context.Context, answer *oidc.Intr
 }
 
 // GetPrivateClaimsFromRequest writes what gateways go by into the access token.
-func (s *storage) GetPrivateClaimsFromRequest(_ context.Context, request op.TokenRequest, _ []string) (map[string]any, error) {
+func (s *storage) GetPrivateClaimsFromRequest(ctx context.Context, request op.TokenRequest, _ []string) (map[string]any, error) {
 	role, agency, staff := "", "", ""
+	var client Client
 	if _, own := request.(*oidc.JWTTokenRequest); own { // a client's token for itself
-		c := s.clients[request.GetSubject()]
-		role, agency, staff = c.Role, c.Agency, c.Staff
+		client = s.clients[request.GetSubject()]
+		role, agency, staff = client.Role, client.Agency, client.Staff
 	} else {
+		if by, ok := request.(interface{ GetClientID() string }); ok {
+			client = s.clients[by.GetClientID()]
+		}
 		u := s.users[request.GetSubject()]
 		role, agency, staff = u.Role, u.Agency, u.Staff
 	}
@@ -179,6 +187,13 @@ func (s *storage) GetPrivateClaimsFromRequest(_ context.Context, request op.Toke
 		return nil, errors.New("unknown subject")
 	}
 	claims := map[string]any{"role": role}
+	if client.Bound {
+		thumbprint := mtls.Thumbprint(ctx)
+		if thumbprint == "" {
+			return nil, oidc.ErrInvalidRequest().WithDescription("connect with the client certificate that the token shall be bound to")
+		}
+		claims["cnf"] = map[string]string{mtls.Claim: thumbprint}
+	}
 	if agency != "" {
 		claims["agency"] = agency
 	}
@@ -193,8 +208,12 @@ func (s *storage) GetPrivateClaimsFromScopes(context.Context, string, string, []
 	return nil, errors.New("not used")
 }
 
-func (s *storage) GetKeyByIDAndClientID(context.Context, string, string) (*jose.JSONWebKey, error) {
-	return nil, errors.New("clients have no keys here; use the secret")
+func (s *storage) GetKeyByIDAndClientID(_ context.Context, _, id string) (*jose.JSONWebKey, error) {
+	key, err := s.clients[id].publicKey()
+	if err != nil {
+		return nil, err
+	}
+	return &jose.JSONWebKey{Key: key}, nil
 }
 
 func (s *storage) ValidateJWTProfileScopes(context.Context, string, []string) ([]string, error) {

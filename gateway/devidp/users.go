@@ -112,8 +112,15 @@ func checkClients(clients []Client) error {
 			return fmt.Errorf("%s.id: up to 64 letters, digits and . _ -", where)
 		case seen[c.ID]:
 			return fmt.Errorf("%s.id: used twice", where)
-		case c.Role != "" && c.Secret == "":
-			return fmt.Errorf("%s.secret: required of a client that obtains tokens for itself", where)
+		case c.Role != "" && c.Secret == "" && c.Key == "":
+			return fmt.Errorf("%s.secret: required of a client that obtains tokens for itself; or key", where)
+		case c.Secret != "" && c.Key != "":
+			return fmt.Errorf("%s.key: a client has a secret or a key, not both", where)
+		}
+		if c.Key != "" {
+			if _, err := c.publicKey(); err != nil {
+				return fmt.Errorf("%s.key: give a public key in PEM (PKIX)", where)
+			}
 		}
 		seen[c.ID] = true
 		for _, uri := range slices.Concat(c.RedirectURIs, c.PostLogoutRedirectURIs) {

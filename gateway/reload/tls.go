@@ -29,6 +29,21 @@ func Server(certificate *Value[*tls.Certificate]) *tls.Config {
 	}
 }
 
+// Asking is a listener's TLS configuration that asks callers for a certificate of certain authorities, which may be replaced.
+// A caller may do without; one that is shown must be good.
+func Asking(base *tls.Config, authorities *Value[*x509.CertPool]) *tls.Config {
+	asking := base.Clone()
+	asking.NextProtos = []string{"h2", "http/1.1"} // the server adds them to the configuration it is given, not to those made of it
+	asking.ClientAuth = tls.VerifyClientCertIfGiven
+	made := asking.Clone()
+	made.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		this := asking.Clone()
+		this.ClientCAs = authorities.Get()
+		return this, nil
+	}
+	return made
+}
+
 // Roots reads a pool of PEM certificates; no file means the system's roots.
 func Roots(file string) (*x509.CertPool, error) {
 	if file == "" {

@@ -61,6 +61,8 @@ var special = map[string]int{
 	"token.invalid":         http.StatusUnauthorized,
 	"token.expired":         http.StatusUnauthorized,
 	"token.claims":          http.StatusUnauthorized,
+	"token.bound":           http.StatusUnauthorized,
+	"token.unbound":         http.StatusUnauthorized,
 	"provider.unavailable":  http.StatusServiceUnavailable,
 	"route.method":          http.StatusMethodNotAllowed,
 	"request.media_type":    http.StatusUnsupportedMediaType,

@@ -64,7 +64,7 @@ var writeReasons = []string{
 func (r Route) CommonReasons() []string {
 	list := []string{errTimeout.Reason, errPanic.Reason, errOverload.Reason, errStops.Reason, errRate.Reason, "request.invalid", "request.too_large", "request.incomplete"}
 	if !r.Open() {
-		list = append(list, errNoToken.Reason, "token.invalid", "token.expired", "token.claims", "provider.unavailable",
+		list = append(list, errNoToken.Reason, "token.invalid", "token.expired", "token.claims", "token.bound", "token.unbound", "provider.unavailable",
 			errRole.Reason, "access.no_agency", "access.no_subject")
 	}
 	if r.Streams() {

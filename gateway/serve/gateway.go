@@ -50,7 +50,7 @@ type Gateway struct {
 	ledger     *ledger.Ledger
 	projection *projection.Projection
 	follower   *follow.Follower
-	verifier   *credential.Verifier
+	providers  credential.Providers
 	endorsed   *endorsed
 	pseudonyms *credential.Pseudonyms // nil where citizens are not served
 	rest       *rest.Server
@@ -165,12 +165,11 @@ func (g *Gateway) openApp(ctx context.Context) (*app.App, error) {
 
 func (g *Gateway) openREST(application *app.App) error {
 	c := g.config
-	roots, err := reload.Roots(c.OIDC.TLSRoot)
-	if err != nil {
-		return fmt.Errorf("oidc.tls_root: %w", err)
+	var err error
+	if g.providers, err = newProviders(g.files, c.Providers()); err != nil {
+		return err
 	}
-	g.verifier = credential.NewVerifier(c.OIDC.Issuer, c.OIDC.Audience, roots)
-	who := callers{verify: g.verifier.Verify, pseudonyms: g.pseudonyms}
+	who := callers{verify: g.providers.Verify, pseudonyms: g.pseudonyms}
 	g.rest, err = rest.New(rest.Config{
 		Routes: rest.Routes(application), Authenticate: who.actor, Checks: g.checks(), MaxBody: c.Limits.MaxBodyBytes, Rates: c.Rates, Lines: c.Log.RequestsPerSecond, Tracer: g.tracer,
 		MaxStreams: c.Limits.MaxStreams, MaxStreamsPerCaller: c.Limits.MaxStreamsPerCaller,

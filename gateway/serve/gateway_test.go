@@ -38,6 +38,7 @@ type world struct {
 	issuer   string
 	idpRoot  string // PEM file
 	roots    *x509.CertPool
+	clients  string // the provider's; empty: its default ones
 }
 
 func newWorld(t *testing.T) *world {
@@ -68,10 +69,10 @@ func (w *world) provider() {
 	require.NoError(w.t, err)
 	server := httptest.NewUnstartedServer(nil)
 	w.issuer = "https://" + server.Listener.Addr().String()
-	handler, err := devidp.New(devidp.Config{Listen: "127.0.0.1:0", PublicURL: w.issuer, DataDir: w.t.TempDir(),
+	handler, err := devidp.New(devidp.Config{Listen: "127.0.0.1:0", PublicURL: w.issuer, DataDir: w.t.TempDir(), Clients: w.clients,
 		TLS: &devidp.TLS{Cert: files.Certificate(), Key: files.Key()}})
 	require.NoError(w.t, err)
-	server.Config.Handler, server.TLS = handler, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	server.Config.Handler, server.TLS = handler, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert}
 	server.StartTLS()
 	w.t.Cleanup(server.Close)
 	w.idpRoot = w.layout.Public(org).TLSRoot()

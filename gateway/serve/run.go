@@ -2,6 +2,8 @@ package serve
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/build"
 	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/credential/mtls"
 	"github.com/hutong-gov/hutong/gateway/reload"
 )
 
@@ -38,15 +41,19 @@ func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	servers := []*http.Server{g.rest.HTTPServer()}
-	listeners := []net.Listener{door}
+	public := g.rest.HTTPServer()
+	public.Handler = mtls.Handler(public.Handler)
+	if public.TLSConfig, err = g.front(certificate); err != nil {
+		return errors.Join(err, door.Close())
+	}
+	servers, listeners := []*http.Server{public}, []net.Listener{door}
 	if address := g.config.OperationsListen; address != "" {
 		side, err := net.Listen("tcp", address)
 		if err != nil {
 			return errors.Join(fmt.Errorf("operations_listen: %w", err), door.Close())
 		}
 		operations := g.rest.HTTPServer()
-		operations.Handler = g.operations()
+		operations.Handler, operations.TLSConfig = g.operations(), reload.Server(certificate)
 		servers, listeners = append(servers, operations), append(listeners, side)
 	}
 	// background goes on while requests are drained: a write under way still learns its outcome
@@ -54,13 +61,12 @@ func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
 	defer stop()
 	following := make(chan error, 1)
 	go func() { following <- g.follower.Run(background) }()
-	g.verifier.Start(background)
+	g.providers.Start(background)
 	go g.endorsed.probe(background)
 	go g.files.Run(background)
 
 	failed := make(chan error, len(servers))
 	for i, server := range servers {
-		server.TLSConfig = reload.Server(certificate)
 		go func() { failed <- server.ServeTLS(listeners[i], "", "") }()
 	}
 	g.log.Info("gateway listens", "organisation", g.config.Organisation, "address", door.Addr().String(), "version", build.Version())
@@ -85,6 +91,19 @@ func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
 	}
 	g.log.Info("gateway stopped")
 	return errors.Join(cause, drained)
+}
+
+// front is the TLS configuration of the public listener.
+func (g *Gateway) front(certificate *reload.Value[*tls.Certificate]) (*tls.Config, error) {
+	own, file := reload.Server(certificate), g.config.TLS.ClientCA
+	if file == "" {
+		return own, nil
+	}
+	authorities, err := reload.Add(g.files, "tls.client_ca", func() (*x509.CertPool, error) { return reload.Roots(file) }, []string{file})
+	if err != nil {
+		return nil, fmt.Errorf("tls.client_ca: %w", err)
+	}
+	return reload.Asking(own, authorities), nil
 }
 
 // operations serves what machines poll, on a listener of its own.
