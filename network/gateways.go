@@ -47,6 +47,9 @@ const (
 	identityProviderMemory = "128MiB"
 )
 
+// gatewayFile in a gateway's folder is its configuration.
+const gatewayFile = "gateway.yaml"
+
 // devidpConfig is the development identity provider's configuration. The
 // provider's own package is not imported for it: it would link a whole OpenID
 // provider into the launcher. A test reads what is written with that package.
@@ -146,7 +149,7 @@ func (n *Network) gateway(org topology.Organisation) (process.Spec, error) {
 	if err != nil {
 		return process.Spec{}, err
 	}
-	file := folder.File("gateway.yaml")
+	file := folder.File(gatewayFile)
 	// Read back before it is used: a configuration the gateway would
 	// refuse is found here, with the field's name.
 	if _, err := config.Parse(text, folder.Dir()); err != nil {
@@ -164,6 +167,16 @@ func (n *Network) gateway(org topology.Organisation) (process.Spec, error) {
 		Ports: []process.Port{{Number: n.Topology.GatewayPort(org), Purpose: "HTTPS"}},
 		Ready: ready,
 	}, nil
+}
+
+// GatewayConfig reads the configuration of an organisation's gateway, as it was last written.
+func (n *Network) GatewayConfig(organisation string) (*config.Config, error) {
+	for _, org := range n.Topology.Organisations {
+		if org.Name == organisation {
+			return config.Load(n.Layout.Organisation(org).Gateway().File(gatewayFile))
+		}
+	}
+	return nil, fmt.Errorf("no organisation %q in this network", organisation)
 }
 
 // gatewayConfig is what an organisation's gateway is told: its own keys, and

@@ -235,7 +235,8 @@ var waits = []struct{ what, folder, name string }{
 	{"a read that waits for `min_block`", "app", "DefaultMaxWait"},
 	{"following: the question for the peer's height", "follow", "tipTimeout"},
 	{"the vault: one SQL transaction, the disk included", "vault", "writeWait"},
-	{"SQLite files: another process that has the file", "store", "busyTimeout"},
+	{"PostgreSQL: a connection", "database", "connectTimeout"},
+	{"SQLite files: another process that has the file", "database", "busyTimeout"},
 }
 
 func timeouts(t *testing.T) string {

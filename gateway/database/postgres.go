@@ -132,6 +132,7 @@ func connectPostgres(c *pgx.ConnConfig, schema string, connections int, paramete
 	own.RuntimeParams["search_path"] = schema
 	own.RuntimeParams["application_name"] = "hutong " + schema
 	own.RuntimeParams["jit"] = "off"
+	own.RuntimeParams["plan_cache_mode"] = "force_custom_plan" // tables grow from nothing: a plan kept from then would be a scan
 	own.RuntimeParams["max_parallel_workers_per_gather"] = "0"
 	// A gateway that vanished gives back its locks.
 	own.RuntimeParams["tcp_keepalives_idle"] = "10"

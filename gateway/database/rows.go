@@ -11,86 +11,87 @@ import (
 // times that of a row.
 var portions = []int{64, 8, 1}
 
-// maxColumns bounds a table that is filled row by row: SQLite and PostgreSQL number parameters up to some ten thousands.
+// maxColumns bounds the values of a row: databases number parameters up to some ten thousands.
 const maxColumns = 64
 
-// Table is one that is filled row by row.
-type Table struct {
-	name     string
+// Many is a statement that is run for many rows of values together.
+type Many struct {
 	columns  []string
 	bigints  []bool         // those that are not texts
-	shared   string         // the statement of PostgreSQL
-	portions map[int]string // those of SQLite, by rows
+	shared   string         // for PostgreSQL: the rows as an array a column, planned once, however many there are
+	portions map[int]string // for SQLite, by rows
 }
 
-// NewTable describes a table: its columns as "name text" or "name bigint", comma-separated, and what to do with a row that
-// is there already (ON CONFLICT …, or nothing: an error). It is for constants and panics on others.
-func NewTable(name, columns, conflict string) *Table {
-	t := &Table{name: name, portions: map[int]string{}}
+// ForMany makes a statement of a text with {rows} in the place of its rows, as in
+//
+//	INSERT INTO things ({columns}) {rows} ON CONFLICT DO NOTHING
+//	DELETE FROM things WHERE (kind, id) IN ({rows})
+//
+// columns are the values of a row, as "name text" or "name bigint", comma-separated. It is for constants and panics on
+// others. Where the same row twice in one statement matters (ON CONFLICT … DO UPDATE), the caller leaves it out.
+func ForMany(text, columns string) *Many {
+	m := &Many{portions: map[int]string{}}
 	var arrays []string
 	for i, column := range strings.Split(columns, ",") {
 		words := strings.Fields(column)
 		if len(words) != 2 || words[1] != "text" && words[1] != "bigint" || i == maxColumns {
-			panic(fmt.Sprintf("database: column %q of %s", column, name))
+			panic(fmt.Sprintf("database: column %q of %s", column, text))
 		}
-		t.columns, t.bigints = append(t.columns, words[0]), append(t.bigints, words[1] == "bigint")
+		m.columns, m.bigints = append(m.columns, words[0]), append(m.bigints, words[1] == "bigint")
 		arrays = append(arrays, "?::"+words[1]+"[]")
 	}
-	names := strings.Join(t.columns, ", ")
-	// The rows as an array a column: the statement is planned once, however many there are.
-	t.shared = "INSERT INTO " + name + " (" + names + ") SELECT * FROM unnest(" + strings.Join(arrays, ", ") + ") " + conflict
-	row := "(?" + strings.Repeat(", ?", len(t.columns)-1) + ")"
-	for _, n := range portions {
-		// OR FAIL: the first row that does not fit ends it, and with it the whole SQL transaction; SQLite need not keep what
-		// it takes to undo this statement alone.
-		t.portions[n] = "INSERT OR FAIL INTO " + name + " (" + names + ") VALUES " + row + strings.Repeat(", "+row, n-1) + " " + conflict
+	text = strings.ReplaceAll(text, "{columns}", strings.Join(m.columns, ", "))
+	if strings.Count(text, "{rows}") != 1 {
+		panic("database: no {rows} in " + text)
 	}
-	return t
+	m.shared = strings.Replace(text, "{rows}", "SELECT * FROM unnest("+strings.Join(arrays, ", ")+")", 1)
+	// OR FAIL: the first row that does not fit ends it, and with it the whole SQL transaction; SQLite need not keep what it
+	// takes to undo this statement alone.
+	if after, inserts := strings.CutPrefix(text, "INSERT INTO "); inserts {
+		text = "INSERT OR FAIL INTO " + after
+	}
+	row := "(?" + strings.Repeat(", ?", len(m.columns)-1) + ")"
+	for _, n := range portions {
+		m.portions[n] = strings.Replace(text, "{rows}", "VALUES "+row+strings.Repeat(", "+row, n-1), 1)
+	}
+	return m
 }
 
-// Rows are rows of a table that are collected to be inserted together.
+// Rows are collected for a statement that takes many.
 type Rows struct {
-	table  *Table
+	many   *Many
 	values []any // row after row
 }
 
-// Rows collects rows of a table. With ON CONFLICT … DO UPDATE, no two of them may be the same row: PostgreSQL refuses that.
-func (t *Table) Rows() *Rows { return &Rows{table: t} }
+// Rows collects rows for the statement.
+func (m *Many) Rows() *Rows { return &Rows{many: m} }
 
 // Expect makes room for rows to come.
-func (r *Rows) Expect(rows int) { r.values = slices.Grow(r.values, rows*len(r.table.columns)) }
+func (r *Rows) Expect(rows int) { r.values = slices.Grow(r.values, rows*len(r.many.columns)) }
 
 // Add adds a row: a string, an int64 or nil for each column, in order.
 func (r *Rows) Add(row ...any) {
-	if len(row) != len(r.table.columns) {
-		panic(fmt.Sprintf("database: %d values for the %d columns of %s", len(row), len(r.table.columns), r.table.name))
+	if len(row) != len(r.many.columns) {
+		panic(fmt.Sprintf("database: %d values for the columns %v", len(row), r.many.columns))
 	}
 	r.values = append(r.values, row...)
 }
 
 // Len is how many rows there are.
-func (r *Rows) Len() int { return len(r.values) / len(r.table.columns) }
+func (r *Rows) Len() int { return len(r.values) / len(r.many.columns) }
 
-// Insert writes the rows, in their order. An error names the table.
-func (t *Tx) Insert(ctx context.Context, r *Rows) error {
+// ExecMany runs the statement for the rows, in their order.
+func (t *Tx) ExecMany(ctx context.Context, r *Rows) error {
 	if len(r.values) == 0 {
 		return nil
 	}
-	insert := t.insertPortions
 	if t.db.Shared() {
-		insert = t.insertArrays
+		return t.arrays(ctx, r)
 	}
-	if err := insert(ctx, r); err != nil {
-		return fmt.Errorf("%s: %w", r.table.name, err)
-	}
-	return nil
-}
-
-func (t *Tx) insertPortions(ctx context.Context, r *Rows) error {
-	rest, width := r.values, len(r.table.columns)
+	rest, width := r.values, len(r.many.columns)
 	for _, n := range portions {
 		for size := n * width; len(rest) >= size; rest = rest[size:] {
-			if _, err := t.Exec(ctx, r.table.portions[n], rest[:size]...); err != nil {
+			if _, err := t.Exec(ctx, r.many.portions[n], rest[:size]...); err != nil {
 				return err
 			}
 		}
@@ -98,9 +99,9 @@ func (t *Tx) insertPortions(ctx context.Context, r *Rows) error {
 	return nil
 }
 
-func (t *Tx) insertArrays(ctx context.Context, r *Rows) error {
-	arrays := make([]any, len(r.table.columns))
-	for i, bigint := range r.table.bigints {
+func (t *Tx) arrays(ctx context.Context, r *Rows) error {
+	arrays := make([]any, len(r.many.columns))
+	for i, bigint := range r.many.bigints {
 		var err error
 		if bigint {
 			arrays[i], err = column[int64](r, i)
@@ -111,13 +112,13 @@ func (t *Tx) insertArrays(ctx context.Context, r *Rows) error {
 			return err
 		}
 	}
-	_, err := t.Exec(ctx, r.table.shared, arrays...)
+	_, err := t.Exec(ctx, r.many.shared, arrays...)
 	return err
 }
 
 // column is one column's values; nil is NULL.
 func column[T int64 | string](r *Rows, i int) (any, error) {
-	width := len(r.table.columns)
+	width := len(r.many.columns)
 	values, nulls := make([]T, 0, r.Len()), false
 	for at := i; at < len(r.values); at += width {
 		switch v := r.values[at].(type) {
@@ -126,7 +127,7 @@ func column[T int64 | string](r *Rows, i int) (any, error) {
 		case nil:
 			values, nulls = append(values, *new(T)), true
 		default:
-			return nil, fmt.Errorf("column %s: a %T, not a %T", r.table.columns[i], v, *new(T))
+			return nil, fmt.Errorf("column %s: a %T, not a %T", r.many.columns[i], v, *new(T))
 		}
 	}
 	if !nulls {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +17,8 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/state"
+	"github.com/hutong-gov/hutong/gateway/database"
+	"github.com/hutong-gov/hutong/gateway/database/databasetest"
 	"github.com/hutong-gov/hutong/gateway/feed"
 	"github.com/hutong-gov/hutong/gateway/store"
 )
@@ -79,7 +80,7 @@ func newTown(r *rand.Rand, blocks int) *town {
 	}
 	var open []openCase
 	for n := range blocks {
-		w.blocks = append(w.blocks, store.Rows{Block: store.Block{Number: uint64(n), Hash: fmt.Sprintf("%064x", n)}})
+		w.blocks = append(w.blocks, store.Rows{Block: store.Block{Number: uint64(n), Hash: fmt.Sprintf("%064x", n), Previous: fmt.Sprintf("%064x", n-1)}})
 		if n == 0 {
 			continue
 		}
@@ -135,14 +136,14 @@ func viewerOf(name string) (v feed.Viewer) {
 
 // restarting is a projection that its process leaves and comes back to.
 type restarting struct {
-	t    *testing.T
-	file string
-	mu   sync.RWMutex
+	t        *testing.T
+	settings database.Settings
+	mu       sync.RWMutex
 	*store.Store
 }
 
 func (r *restarting) open() {
-	s, err := store.Open(context.Background(), r.file, 2, "x")
+	s, err := store.Open(context.Background(), r.settings, 2, "x")
 	require.NoError(r.t, err)
 	r.Store = s
 }
@@ -162,7 +163,7 @@ func TestNothingIsMissedAndNothingComesTwice(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	w := newTown(rand.New(rand.NewPCG(seed, 1)), blocks)
-	r := &restarting{t: t, file: filepath.Join(t.TempDir(), "p.db")}
+	r := &restarting{t: t, settings: databasetest.Chosen(t)}
 	r.open()
 	defer func() { require.NoError(t, r.Close()) }()
 
@@ -243,7 +244,7 @@ func whole(t *testing.T, f *feed.Feed, v feed.Viewer, only feed.Filter, limit in
 // TestACursorAheadOfThisGatewayWaits: the gateway that gave it is further.
 func TestACursorAheadOfThisGatewayWaits(t *testing.T) {
 	w := newTown(rand.New(rand.NewPCG(1, 1)), 10)
-	r := &restarting{t: t, file: filepath.Join(t.TempDir(), "p.db")}
+	r := &restarting{t: t, settings: databasetest.Chosen(t)}
 	r.open()
 	defer func() { require.NoError(t, r.Close()) }()
 	require.NoError(t, r.Apply(t.Context(), w.blocks[:3]))

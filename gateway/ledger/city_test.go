@@ -131,7 +131,7 @@ func (c *city) start() {
 	require.NoError(c, err)
 	c.ledger, err = ledger.Open(c.config, commits, c.files, c.registry)
 	require.NoError(c, err)
-	c.projection, err = projection.Open(c.Context(), filepath.Join(c.config.DataDir, "projection.db"), 2, projection.Contracts())
+	c.projection, err = projection.Open(c.Context(), c.config.Kept(), 2, projection.Contracts())
 	require.NoError(c, err)
 	c.follower, err = follow.New(c.ledger, commits, c.projection, c.config.Limits.BlocksPerCommit, slog.New(slog.DiscardHandler), c.registry)
 	require.NoError(c, err)

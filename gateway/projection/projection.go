@@ -12,11 +12,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/state"
+	"github.com/hutong-gov/hutong/gateway/database"
 	"github.com/hutong-gov/hutong/gateway/follow"
 	"github.com/hutong-gov/hutong/gateway/store"
 	"github.com/hutong-gov/hutong/network/block"
@@ -36,14 +38,13 @@ type Projection struct {
 
 var _ follow.Projection = (*Projection)(nil)
 
-// Open opens the store in a file and binds it to the contracts. A file that was folded with other contracts is emptied
-// and built again.
-func Open(ctx context.Context, file string, readers int, contracts []Contract) (*Projection, error) {
+// Open opens the store and binds it to the contracts. One that was folded with other contracts is emptied and built again.
+func Open(ctx context.Context, settings database.Settings, readers int, contracts []Contract) (*Projection, error) {
 	fold, err := NewFolder(contracts)
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(ctx, file, readers, fold.Fingerprint())
+	s, err := store.Open(ctx, settings, readers, fold.Fingerprint())
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,11 @@ func (p *Projection) Apply(ctx context.Context, blocks []block.Block) error {
 			return fmt.Errorf("%w: %w", follow.ErrUnfoldable, err)
 		}
 	}
-	return p.store.Apply(ctx, rows)
+	err := p.store.Apply(ctx, rows)
+	if errors.Is(err, store.ErrOtherLedger) {
+		return fmt.Errorf("%w: %w", follow.ErrOtherLedger, err)
+	}
+	return err
 }
 
 // Version of the fold. A change of what rows come out needs a new one: stores folded with another are built again.

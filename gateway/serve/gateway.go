@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -33,9 +32,6 @@ import (
 	"github.com/hutong-gov/hutong/gateway/trace/export"
 	"github.com/hutong-gov/hutong/gateway/vault"
 )
-
-// projectionFile is the projection's name in the data folder. It may be removed; it is built again from the blocks.
-const projectionFile = "projection.db"
 
 // consoleClient is the public OpenID Connect client with which the page to try the API signs users in.
 const consoleClient = "console"
@@ -112,7 +108,7 @@ func (g *Gateway) openTelemetry(ctx context.Context) error {
 func (g *Gateway) openLedger(ctx context.Context) (err error) {
 	c := g.config
 	commits := follow.NewCommits()
-	if g.projection, err = projection.Open(ctx, filepath.Join(c.DataDir, projectionFile), c.Limits.ReadConnections, projection.Contracts()); err != nil {
+	if g.projection, err = projection.Open(ctx, c.Kept(), c.Limits.ReadConnections, projection.Contracts()); err != nil {
 		return err
 	}
 	g.onClose(g.projection.Close)
@@ -131,7 +127,7 @@ func (g *Gateway) openApp(ctx context.Context) (*app.App, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept, err := vault.Open(ctx, c.DataDir)
+	kept, err := vault.Open(ctx, c.Kept())
 	if err != nil {
 		return nil, err
 	}

@@ -2,160 +2,199 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
+	"github.com/hutong-gov/hutong/gateway/database"
 	"github.com/hutong-gov/hutong/network/block"
 )
 
-// The tables that Apply fills row by row.
+// The statements of Apply. A record that changes leaves its last state in the revisions; a deletion is a revision as well.
 var (
-	transactions = table{into: "transactions", columns: "block, position, id, kind, code, at, msp, agency, role, chaincode, function, commands, endorsers, writes, malformed"}
-	records      = table{
-		into:    "records",
-		columns: "contract, noun, id, status, version, subject, agency, peer, case_id, kind, body, block, position, tx_id, at, created_at, changed_at",
-		conflict: `ON CONFLICT (noun, id, contract) DO UPDATE SET status = excluded.status, version = excluded.version, subject = excluded.subject,
+	insertBlocks = database.ForMany(`INSERT INTO blocks ({columns}) {rows}`,
+		"number bigint, hash text, previous text, data_hash text, transactions bigint, valid bigint, at bigint")
+	insertTransactions = database.ForMany(`INSERT INTO transactions ({columns}) {rows}`,
+		"block bigint, position bigint, id text, kind text, code text, at bigint, msp text, agency text, role text, "+
+			"chaincode text, function text, commands bigint, endorsers text, writes bigint, malformed text")
+	supersede = database.ForMany(`INSERT INTO revisions (noun, id, block, position, contract, tx_id, at, version, status, deleted, body)
+		SELECT noun, id, block, position, contract, tx_id, at, version, status, 0, body FROM records WHERE (noun, id, contract) IN ({rows})`,
+		"noun text, id text, contract text")
+	deleteRecords = database.ForMany(`DELETE FROM records WHERE (noun, id, contract) IN ({rows})`, "noun text, id text, contract text")
+	putRecords    = database.ForMany(`INSERT INTO records ({columns}) {rows}
+		ON CONFLICT (noun, id, contract) DO UPDATE SET status = excluded.status, version = excluded.version, subject = excluded.subject,
 			agency = excluded.agency, peer = excluded.peer, case_id = excluded.case_id, kind = excluded.kind, body = excluded.body,
 			block = excluded.block, position = excluded.position, tx_id = excluded.tx_id, at = excluded.at,
 			created_at = excluded.created_at, changed_at = excluded.changed_at`,
-	}
-	changes = table{into: "changes", columns: "block, position, n, tx_id, at, contract, type, id, subject, agency, case_id"}
+		"contract text, noun text, id text, status text, version bigint, subject text, agency text, peer text, case_id text, "+
+			"kind text, body text, block bigint, position bigint, tx_id text, at bigint, created_at bigint, changed_at bigint")
+	insertRevisions = database.ForMany(`INSERT INTO revisions ({columns}) {rows}`,
+		"noun text, id text, block bigint, position bigint, contract text, tx_id text, at bigint, version bigint, status text, deleted bigint, body text")
+	insertChanges = database.ForMany(`INSERT INTO changes ({columns}) {rows}`,
+		"block bigint, position bigint, n bigint, tx_id text, at bigint, contract text, type text, id text, subject text, agency text, case_id text")
 )
 
-// The other statements of Apply, by name. A record that changes leaves its last state in revisions by a trigger; one that
-// is deleted, by a statement, and the deletion is a revision as well.
-var statements = map[string]string{
-	"block": `INSERT INTO blocks (number, hash, previous, data_hash, transactions, valid, at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-	"supersede": `INSERT INTO revisions (noun, id, block, position, contract, tx_id, at, version, status, deleted, body)
-		SELECT noun, id, block, position, contract, tx_id, at, version, status, 0, body FROM records WHERE noun = ? AND id = ? AND contract = ?`,
-	"delete": `DELETE FROM records WHERE noun = ? AND id = ? AND contract = ?`,
-	"deletion": `INSERT INTO revisions (noun, id, block, position, contract, tx_id, at, version, status, deleted, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, '')`,
-	"checkpoint": `INSERT INTO checkpoint (one, number, hash) VALUES (1, ?, ?)
-		ON CONFLICT (one) DO UPDATE SET number = excluded.number, hash = excluded.hash`,
-}
-
-func (s *Store) prepare(ctx context.Context) error {
-	texts := maps.Clone(statements)
-	for _, t := range []table{transactions, records, changes} {
-		for _, n := range portions {
-			texts[t.statement(n)] = t.text(n)
-		}
-	}
-	for name, text := range texts {
-		prepared, err := s.write.PrepareContext(ctx, text)
-		if err != nil {
-			return fmt.Errorf("statement %s: %w", name, err)
-		}
-		s.put[name] = prepared
-	}
-	return nil
-}
-
 // Apply writes the rows of consecutive blocks and moves the checkpoint to the last, all in one SQL transaction. The first
-// must follow the checkpoint.
+// must follow the checkpoint, or have been applied: where several gateways share the database, another may have been faster.
+// What is there is compared and left out. Errors: ErrOtherLedger, ErrOtherFold.
 func (s *Store) Apply(ctx context.Context, all []Rows) error {
 	if len(all) == 0 {
 		return nil
 	}
-	at, started, err := s.Checkpoint(ctx)
-	if err != nil {
-		return err
-	}
-	for _, rows := range all {
-		if want := at.Number + 1; started && rows.Block.Number != want || !started && rows.Block.Number != 0 {
-			return fmt.Errorf("store: block %d does not follow the checkpoint", rows.Block.Number)
-		}
-		hash, err := hex.DecodeString(rows.Block.Hash)
+	var after checkpoint
+	err := s.db.Atomically(ctx, func(tx *database.Tx) error {
+		at, err := held(ctx, tx)
 		if err != nil {
-			return fmt.Errorf("store: hash of block %d: %w", rows.Block.Number, err)
+			return err
 		}
-		at, started = block.Ref{Number: rows.Block.Number, Hash: hash}, true
-	}
-	err = s.atomically(ctx, func(tx *sql.Tx) error {
-		w := writer{ctx: ctx, tx: tx, put: s.put, bound: map[string]*sql.Stmt{},
-			transactions: pending{table: transactions}, records: pending{table: records}, changes: pending{table: changes}}
-		w.expect(all)
-		for _, rows := range all {
-			w.rows(rows)
+		if at.fold != s.fold {
+			return ErrOtherFold
 		}
-		for _, p := range []*pending{&w.transactions, &w.records, &w.changes} {
-			w.insert(p)
+		left, err := s.left(ctx, tx, at, all)
+		if after = at; err != nil || len(left) == 0 {
+			return err
 		}
-		w.run("checkpoint", at.Number, hex.EncodeToString(at.Hash))
-		return w.err
+		if after, err = follows(at, left); err != nil {
+			return err
+		}
+		if err := collect(left).write(ctx, tx); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `UPDATE checkpoint SET number = ?, hash = ? WHERE one = 1`, int64(after.at.Number), hex.EncodeToString(after.at.Hash))
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("store: blocks up to %d: %w", at.Number, err)
+		return fmt.Errorf("store: blocks up to %d: %w", all[len(all)-1].Block.Number, err)
 	}
-	s.moved(at)
+	s.ahead(after)
 	return nil
 }
 
-// writer runs prepared statements in one SQL transaction and keeps the first error. Rows are collected and inserted many
-// at a time.
-type writer struct {
-	ctx   context.Context
-	tx    *sql.Tx
-	put   map[string]*sql.Stmt
-	bound map[string]*sql.Stmt
-	err   error
-
-	transactions, records, changes pending
+// left are the rows of blocks that are not applied yet.
+func (s *Store) left(ctx context.Context, tx *database.Tx, at checkpoint, all []Rows) ([]Rows, error) {
+	there := 0
+	for at.started && there < len(all) && all[there].Block.Number <= at.at.Number {
+		there++
+	}
+	if there == 0 {
+		return all, nil
+	}
+	last := all[there-1].Block // those before it are bound to it by their hashes
+	var hash string
+	if err := tx.QueryRow(ctx, `SELECT hash FROM blocks WHERE number = ?`, int64(last.Number)).Scan(&hash); err != nil {
+		return nil, err
+	}
+	if hash != last.Hash {
+		return nil, fmt.Errorf("block %d: %w", last.Number, ErrOtherLedger)
+	}
+	return all[there:], nil
 }
 
-func (w *writer) run(name string, values ...any) {
-	if w.err != nil {
-		return
-	}
-	statement, ok := w.bound[name]
-	if !ok {
-		statement = w.tx.StmtContext(w.ctx, w.put[name])
-		w.bound[name] = statement
-	}
-	if _, err := statement.ExecContext(w.ctx, values...); err != nil {
-		w.err = fmt.Errorf("%s: %w", name, err)
-	}
-}
-
-// expect makes room for the rows to come.
-func (w *writer) expect(all []Rows) {
-	var ts, ws, cs int
+// follows checks that blocks go on where the checkpoint is, and says where it is then.
+func follows(at checkpoint, all []Rows) (checkpoint, error) {
 	for _, rows := range all {
-		ts, ws, cs = ts+len(rows.Transactions), ws+len(rows.Writes), cs+len(rows.Changes)
+		b := rows.Block
+		if want := at.at.Number + 1; at.started && b.Number != want || !at.started && b.Number != 0 {
+			return at, fmt.Errorf("block %d does not follow the checkpoint", b.Number)
+		}
+		hash, err := hex.DecodeString(b.Hash)
+		if err != nil {
+			return at, fmt.Errorf("hash of block %d: %w", b.Number, err)
+		}
+		if at.started && b.Previous != hex.EncodeToString(at.at.Hash) {
+			return at, fmt.Errorf("block %d does not state the hash of the one before: %w", b.Number, ErrOtherLedger)
+		}
+		at.at, at.started = block.Ref{Number: b.Number, Hash: hash}, true
 	}
-	w.transactions.grow(ts)
-	w.records.grow(ws)
-	w.changes.grow(cs)
+	return at, nil
 }
 
-// rows collects and writes a block's rows. Numbers are int64: the driver takes them as they are, any other kind by way of
-// reflection.
+// writer collects the rows of blocks and writes them together. A state that a later write of the same application
+// supersedes is a revision at once and never gets to the records.
+type writer struct {
+	blocks, transactions, changes           *database.Rows
+	superseded, deleted, records, revisions *database.Rows
+	last                                    map[recordKey]int // the place in writes of a record's last one
+	writes                                  []Write           // the last of each record
+}
+
+type recordKey struct{ noun, id, contract string }
+
+func collect(all []Rows) *writer {
+	w := &writer{
+		blocks: insertBlocks.Rows(), transactions: insertTransactions.Rows(), changes: insertChanges.Rows(),
+		superseded: supersede.Rows(), deleted: deleteRecords.Rows(), records: putRecords.Rows(), revisions: insertRevisions.Rows(),
+	}
+	var transactions, writes, changes int
+	for _, rows := range all {
+		transactions, writes, changes = transactions+len(rows.Transactions), writes+len(rows.Writes), changes+len(rows.Changes)
+	}
+	w.blocks.Expect(len(all))
+	w.transactions.Expect(transactions)
+	w.changes.Expect(changes)
+	w.superseded.Expect(writes)
+	w.records.Expect(writes)
+	w.last, w.writes = make(map[recordKey]int, writes), make([]Write, 0, writes)
+	for _, rows := range all {
+		w.rows(rows)
+	}
+	for _, x := range w.writes {
+		w.superseded.Add(x.Noun, x.ID, x.Contract)
+		if x.Deleted {
+			w.revision(x)
+			w.deleted.Add(x.Noun, x.ID, x.Contract)
+			continue
+		}
+		w.records.Add(x.Contract, x.Noun, x.ID, x.Status, int64(x.Version), null(x.Index.Subject), null(x.Index.Agency), null(x.Index.Peer),
+			null(x.Index.Case), null(x.Index.Kind), text(x.Body), int64(x.Block), int64(x.Position), x.Tx, millis(x.At), millis(x.Created), millis(x.Changed))
+	}
+	return w
+}
+
+// write writes everything; what the records have of those that change goes to the revisions first.
+func (w *writer) write(ctx context.Context, tx *database.Tx) error {
+	for _, part := range []*database.Rows{w.blocks, w.transactions, w.superseded, w.revisions, w.deleted, w.records, w.changes} {
+		if err := tx.ExecMany(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rows collects a block's rows. Numbers are int64: the drivers take them as they are, any other kind by way of reflection.
 func (w *writer) rows(r Rows) {
 	b := r.Block
-	w.run("block", b.Number, b.Hash, b.Previous, b.DataHash, b.Transactions, b.Valid, millis(b.At))
+	w.blocks.Add(int64(b.Number), b.Hash, b.Previous, b.DataHash, int64(b.Transactions), int64(b.Valid), millis(b.At))
 	for _, t := range r.Transactions {
-		w.transactions.add(int64(t.Block), int64(t.Position), t.ID, t.Kind, t.Code, millis(t.At), t.MSP, t.Agency, t.Role, t.Chaincode, t.Function,
+		w.transactions.Add(int64(t.Block), int64(t.Position), t.ID, t.Kind, t.Code, millis(t.At), t.MSP, t.Agency, t.Role, t.Chaincode, t.Function,
 			int64(t.Commands), strings.Join(t.Endorsers, ","), int64(t.Writes), t.Malformed)
 	}
 	for _, x := range r.Writes {
-		if x.Deleted {
-			w.insert(&w.records) // what was written before it
-			w.run("supersede", x.Noun, x.ID, x.Contract)
-			w.run("delete", x.Noun, x.ID, x.Contract)
-			w.run("deletion", x.Noun, x.ID, x.Block, x.Position, x.Contract, x.Tx, millis(x.At), x.Version, x.Status)
+		x.ID, x.Status = database.Text(x.ID), database.Text(x.Status)
+		key := recordKey{x.Noun, x.ID, x.Contract}
+		at, again := w.last[key]
+		if !again {
+			w.last[key] = len(w.writes)
+			w.writes = append(w.writes, x)
 			continue
 		}
-		w.records.add(x.Contract, x.Noun, x.ID, x.Status, int64(x.Version), null(x.Index.Subject), null(x.Index.Agency), null(x.Index.Peer),
-			null(x.Index.Case), null(x.Index.Kind), string(x.Body), int64(x.Block), int64(x.Position), x.Tx, millis(x.At), millis(x.Created), millis(x.Changed))
+		w.revision(w.writes[at])
+		w.writes[at] = x
 	}
 	for _, c := range r.Changes {
-		w.changes.add(int64(c.Block), int64(c.Position), int64(c.N), c.Tx, millis(c.At), c.Contract, c.Type, c.ID, null(c.Subject), null(c.Agency), null(c.Case))
+		w.changes.Add(int64(c.Block), int64(c.Position), int64(c.N), c.Tx, millis(c.At), c.Contract, database.Text(c.Type), database.Text(c.ID),
+			null(c.Subject), null(c.Agency), null(c.Case))
 	}
+}
+
+// revision collects a state that is past, or a deletion.
+func (w *writer) revision(x Write) {
+	var deleted int64
+	if x.Deleted {
+		deleted = 1
+	}
+	w.revisions.Add(x.Noun, x.ID, int64(x.Block), int64(x.Position), x.Contract, x.Tx, millis(x.At), int64(x.Version), x.Status, deleted, text(x.Body))
 }
 
 // null keeps an empty text out of the indexes.
@@ -163,8 +202,11 @@ func null(s string) any {
 	if s == "" {
 		return nil
 	}
-	return s
+	return database.Text(s)
 }
+
+// text is a body as it is stored.
+func text(body []byte) string { return database.Text(string(body)) }
 
 // millis is a time as it is stored; the zero time is 0.
 func millis(t time.Time) int64 {

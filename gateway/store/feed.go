@@ -90,7 +90,7 @@ func marks(n int) string { return "?" + strings.Repeat(", ?", n-1) }
 
 // gather reads all rows of a query whose limit is in its text or values.
 func gather[T any](ctx context.Context, s *Store, text string, values []any, scan func(row) (T, error)) ([]T, error) {
-	rows, err := s.read.QueryContext(ctx, text, values...)
+	rows, err := s.db.Query(ctx, text, values...)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}

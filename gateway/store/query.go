@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/hutong-gov/hutong/gateway/database"
 )
 
 const recordColumns = `contract, noun, id, status, version, COALESCE(subject, ''), COALESCE(agency, ''), COALESCE(peer, ''), COALESCE(case_id, ''), COALESCE(kind, ''), body, block, tx_id, created_at, changed_at`
@@ -25,7 +27,7 @@ func scanRecord(r row) (Record, error) {
 
 // Get reads one record. Nouns are unique over the contracts.
 func (s *Store) Get(ctx context.Context, noun, id string) (Record, bool, error) {
-	record, err := scanRecord(s.read.QueryRowContext(ctx, `SELECT `+recordColumns+` FROM records WHERE noun = ? AND id = ?`, noun, id))
+	record, err := scanRecord(s.db.QueryRow(ctx, `SELECT `+recordColumns+` FROM records WHERE noun = ? AND id = ?`, noun, id))
 	return found(record, err)
 }
 
@@ -51,7 +53,7 @@ type Query struct {
 // Find lists records. next is the token of the next page, empty on the last. Faults: request.invalid on page_size or
 // page_token.
 func (s *Store) Find(ctx context.Context, q Query) (items []Record, next string, err error) {
-	return list(ctx, s.read, q.selection(), q.PageSize, q.PageToken, recordColumns, "records", scanRecord,
+	return list(ctx, s.db, q.selection(), q.PageSize, q.PageToken, recordColumns, "records", scanRecord,
 		func(r Record) []any { return []any{millis(r.Created), r.ID} })
 }
 
@@ -68,7 +70,7 @@ func (q Query) selection() selection {
 }
 
 // list runs a selection and makes the token of the next page.
-func list[T any](ctx context.Context, db *sql.DB, sel selection, size int, after, columns, table string, scan func(row) (T, error), key func(T) []any) (items []T, next string, err error) {
+func list[T any](ctx context.Context, db *database.DB, sel selection, size int, after, columns, table string, scan func(row) (T, error), key func(T) []any) (items []T, next string, err error) {
 	if err := sel.limit(size); err != nil {
 		return nil, "", err
 	}
@@ -76,7 +78,7 @@ func list[T any](ctx context.Context, db *sql.DB, sel selection, size int, after
 	if err != nil {
 		return nil, "", err
 	}
-	rows, err := db.QueryContext(ctx, text, values...)
+	rows, err := db.Query(ctx, text, values...)
 	if err != nil {
 		return nil, "", fmt.Errorf("store: %w", err)
 	}
@@ -103,14 +105,14 @@ const revisionColumns = `contract, version, status, deleted, body, block, positi
 
 // states are the past states of records, deletions among them, and the present ones.
 const states = `(SELECT noun, id, ` + revisionColumns + ` FROM revisions UNION ALL
-	SELECT noun, id, contract, version, status, 0, body, block, position, tx_id, at FROM records)`
+	SELECT noun, id, contract, version, status, 0, body, block, position, tx_id, at FROM records) AS states`
 
 // History lists the states of a record, oldest first. Faults as Find.
 func (s *Store) History(ctx context.Context, noun, id string, size int, after string) (items []Revision, next string, err error) {
 	sel := selection{order: []string{"block", "position", "contract"}}
 	sel.is("noun", noun)
 	sel.is("id", id)
-	return list(ctx, s.read, sel, size, after, revisionColumns, states,
+	return list(ctx, s.db, sel, size, after, revisionColumns, states,
 		func(r row) (x Revision, err error) {
 			var body string
 			var at int64
@@ -135,7 +137,7 @@ func (s *Store) Changes(ctx context.Context, q ChangeQuery) (items []Change, nex
 	sel.is("agency", q.Agency)
 	sel.is("case_id", q.Case)
 	sel.is("type", q.Type)
-	return list(ctx, s.read, sel, q.PageSize, q.PageToken, changeColumns, "changes", scanChange, func(c Change) []any { return []any{c.Block, c.Position, c.N} })
+	return list(ctx, s.db, sel, q.PageSize, q.PageToken, changeColumns, "changes", scanChange, func(c Change) []any { return []any{c.Block, c.Position, c.N} })
 }
 
 const changeColumns = `block, position, n, tx_id, at, contract, type, id, COALESCE(subject, ''), COALESCE(agency, ''), COALESCE(case_id, '')`
@@ -161,21 +163,22 @@ func scanTransaction(r row) (t Transaction, err error) {
 	return t, err
 }
 
-// transactionByID uses the index, which has the beginning of an id only.
+// transactionByID uses the index, which has the beginning of an id only. The sum keeps a planner from walking through the
+// blocks in their order instead, in the hope that the one wanted comes soon.
 const transactionByID = `SELECT ` + transactionColumns + ` FROM transactions
-	WHERE substr(id, 1, 12) = substr(?1, 1, 12) AND id = ?1 ORDER BY block, position LIMIT 1`
+	WHERE substr(id, 1, 12) = substr(?, 1, 12) AND id = ? ORDER BY block + 0, position LIMIT 1`
 
 // Transaction finds a transaction by its id. Where an id was used again, the first one counts: Fabric lets only that one
 // be valid.
 func (s *Store) Transaction(ctx context.Context, id string) (Transaction, bool, error) {
-	return found(scanTransaction(s.read.QueryRowContext(ctx, transactionByID, id)))
+	return found(scanTransaction(s.db.QueryRow(ctx, transactionByID, id, id)))
 }
 
 // TransactionsOf lists a block's transactions in order.
 func (s *Store) TransactionsOf(ctx context.Context, block uint64, size int, after string) (items []Transaction, next string, err error) {
 	sel := selection{order: []string{"block", "position"}}
-	sel.where, sel.values = []string{"block = ?"}, []any{block}
-	return list(ctx, s.read, sel, size, after, transactionColumns, "transactions", scanTransaction,
+	sel.where, sel.values = []string{"block = ?"}, []any{int64(block)}
+	return list(ctx, s.db, sel, size, after, transactionColumns, "transactions", scanTransaction,
 		func(t Transaction) []any { return []any{t.Block, t.Position} })
 }
 
@@ -190,7 +193,7 @@ func scanBlock(r row) (b Block, err error) {
 
 // Block reads one block.
 func (s *Store) Block(ctx context.Context, number uint64) (Block, bool, error) {
-	return found(scanBlock(s.read.QueryRowContext(ctx, `SELECT `+blockColumns+` FROM blocks WHERE number = ?`, number)))
+	return found(scanBlock(s.db.QueryRow(ctx, `SELECT `+blockColumns+` FROM blocks WHERE number = ?`, int64(number))))
 }
 
 // BlockQuery pages through blocks.
@@ -203,7 +206,7 @@ type BlockQuery struct {
 // Blocks lists blocks. Faults as Find.
 func (s *Store) Blocks(ctx context.Context, q BlockQuery) (items []Block, next string, err error) {
 	sel := selection{order: []string{"number"}, descending: q.Descending}
-	return list(ctx, s.read, sel, q.PageSize, q.PageToken, blockColumns, "blocks", scanBlock,
+	return list(ctx, s.db, sel, q.PageSize, q.PageToken, blockColumns, "blocks", scanBlock,
 		func(b Block) []any { return []any{b.Number} })
 }
 

@@ -1,11 +1,13 @@
 // Package store keeps what the ledger says as rows that can be searched: the gateway's read model. It is written by the
 // projection alone and read by the application.
 //
-// The rows and the checkpoint move in one SQL transaction, so a gateway that is killed goes on exactly where it was. The
-// whole store is disposable: remove the file, and it is built again from the blocks.
+// The rows and the checkpoint move in one SQL transaction, so a gateway that is killed goes on exactly where it was.
+// Gateways that share a database each bring all blocks, and a block is applied by whoever comes first: the others find it
+// there, see that it is the same, and go on. The whole store is disposable: remove it, and it is built again from the
+// blocks.
 //
-// Invariants: the block at the checkpoint is the last one applied, whole; blocks are applied in order; a reader never sees
-// half a block. Height never runs ahead of what a reader can see.
+// Invariants: the block at the checkpoint is the last one applied, whole; blocks are applied in order and once; a reader
+// never sees half a block. Height never runs ahead of what a reader can see.
 package store
 
 import (
@@ -15,40 +17,37 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
-	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
-
+	"github.com/hutong-gov/hutong/gateway/database"
 	"github.com/hutong-gov/hutong/network/block"
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// busyTimeout is how long a statement waits for another process that has the file, such as a backup.
-const busyTimeout = 5 * time.Second
+// Part is the store's part of what a gateway keeps.
+const Part = "projection"
 
-// The writer's memory and journal. Ids are random, so a block touches pages all over the indexes: they are kept in memory
-// rather than read again, and many blocks' changes of a page are copied from the journal to the file together.
-const (
-	writerCacheKiB  = 8 << 10
-	checkpointPages = 8 << 10 // 32 MiB of journal
+// watchPause is how long after another gateway applied a block this one knows, at most, while its own stream is down.
+const watchPause = 250 * time.Millisecond
+
+// Errors of a database that several gateways share.
+var (
+	// ErrOtherLedger says that a block that was applied is not the block of that number that is to be applied.
+	ErrOtherLedger = errors.New("store: the rows are of another ledger")
+	// ErrOtherFold says that a gateway of another version or with other contracts took the store over, to fold it anew.
+	ErrOtherFold = errors.New("store: a gateway that folds differently has taken the store over; bring all gateways to one version")
 )
 
-// fingerprintName is the row of the table meta that tells what the rows were folded with.
-const fingerprintName = "fingerprint"
-
-// Store is the read model in one SQLite file. Safe for concurrent use; one process at a time.
+// Store is the read model. Safe for concurrent use.
 type Store struct {
-	write *sql.DB // one connection: SQLite has one writer
-	read  *sql.DB
-	put   map[string]*sql.Stmt
+	db   *database.DB
+	fold string
+
+	stop    context.CancelFunc // of the watch
+	watched sync.WaitGroup
 
 	mu       sync.Mutex
 	at       block.Ref
@@ -56,135 +55,119 @@ type Store struct {
 	advanced chan struct{} // closed and replaced when the checkpoint moves
 }
 
-// Open opens or makes the store in a file, with the given number of connections for readers. fingerprint identifies what
-// the rows are folded with: if the file was folded with something else, it is emptied, to be built again.
-func Open(ctx context.Context, file string, readers int, fingerprint string) (*Store, error) {
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	s, err := open(ctx, file, readers, fingerprint)
+// Open opens or makes the store, with the given number of connections for readers. fingerprint identifies what the rows
+// are folded with: if they were folded with something else, the store is emptied, to be built again.
+func Open(ctx context.Context, settings database.Settings, readers int, fingerprint string) (*Store, error) {
+	db, err := database.Open(ctx, settings, database.Part{Name: Part, Migrations: migrations, Readers: readers})
 	if err != nil {
-		return nil, fmt.Errorf("store %s: %w", file, err)
+		return nil, err
+	}
+	s := &Store{db: db, fold: fingerprint, stop: func() {}, advanced: make(chan struct{})}
+	if err := s.agree(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("store: %w", err), s.Close())
+	}
+	if db.Shared() {
+		var watching context.Context
+		watching, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+		s.watched.Go(func() { s.watch(watching) })
 	}
 	return s, nil
 }
 
-func open(ctx context.Context, file string, readers int, fingerprint string) (s *Store, err error) {
-	s = &Store{put: map[string]*sql.Stmt{}, advanced: make(chan struct{})}
-	defer func() {
+// Look opens a store for reading only, as it is, whoever has it open. Errors: fs.ErrNotExist.
+func Look(ctx context.Context, settings database.Settings) (*Store, error) {
+	db, err := database.Look(ctx, settings, database.Part{Name: Part, Readers: 1})
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, stop: func() {}, advanced: make(chan struct{})}
+	c, err := readCheckpoint(db.QueryRow(ctx, selectCheckpoint))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("store: %w", err), s.Close())
+	}
+	s.moved(c)
+	return s, nil
+}
+
+// checkpoint is the one row that says how far the store is, and what folded it.
+type checkpoint struct {
+	fold    string
+	at      block.Ref
+	started bool
+}
+
+// readCheckpoint reads it; fold is empty where there is none.
+func readCheckpoint(row database.Row) (c checkpoint, err error) {
+	var number sql.NullInt64
+	var hash sql.NullString
+	switch err := row.Scan(&c.fold, &number, &hash); {
+	case errors.Is(err, sql.ErrNoRows):
+		return checkpoint{}, nil
+	case err != nil:
+		return checkpoint{}, err
+	}
+	c.at.Number, c.started = uint64(number.Int64), number.Valid
+	c.at.Hash, err = hex.DecodeString(hash.String)
+	return c, err
+}
+
+const selectCheckpoint = `SELECT fold, number, hash FROM checkpoint WHERE one = 1`
+
+// held locks the checkpoint to the end of the transaction and reads it.
+func held(ctx context.Context, tx *database.Tx) (checkpoint, error) {
+	if err := tx.Lock(ctx, "checkpoint"); err != nil {
+		return checkpoint{}, err
+	}
+	return readCheckpoint(tx.QueryRow(ctx, selectCheckpoint))
+}
+
+// agree empties the store if its rows were folded with something else, and takes up the checkpoint.
+func (s *Store) agree(ctx context.Context) error {
+	return s.db.Atomically(ctx, func(tx *database.Tx) error {
+		kept, err := held(ctx, tx)
 		if err != nil {
-			err = errors.Join(err, s.Close())
+			return err
 		}
-	}()
-	if s.write, err = connect(file, 1, false); err != nil {
-		return s, err
-	}
-	if err := migrate(ctx, s.write); err != nil {
-		return s, err
-	}
-	if s.read, err = connect(file, max(readers, 1), true); err != nil {
-		return s, err
-	}
-	if err := s.agree(ctx, fingerprint); err != nil {
-		return s, err
-	}
-	if err := s.prepare(ctx); err != nil {
-		return s, err
-	}
-	s.at, s.started, err = s.stored(ctx)
-	return s, err
-}
-
-// connect opens a pool on the file. Readers cannot write, even by mistake.
-func connect(file string, connections int, readOnly bool) (*sql.DB, error) {
-	pragmas := []string{
-		"journal_mode(WAL)",   // readers do not wait for the writer
-		"synchronous(NORMAL)", // a power cut may cost the last commits; the blocks give them back
-		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
-	}
-	if readOnly {
-		pragmas = append(pragmas, "query_only(1)")
-	}
-	query := url.Values{"_pragma": pragmas}
-	if !readOnly {
-		query.Set("_txlock", "immediate")
-		query["_pragma"] = append(pragmas, "temp_store(MEMORY)", fmt.Sprintf("cache_size(-%d)", writerCacheKiB), fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages))
-	}
-	path := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: query.Encode()}).String()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
-	return db, nil
-}
-
-func migrate(ctx context.Context, db *sql.DB) error {
-	provider, err := migrator(db)
-	if err != nil {
-		return err
-	}
-	_, err = provider.Up(ctx)
-	return err
-}
-
-func migrator(db *sql.DB) (*goose.Provider, error) {
-	folder, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	return goose.NewProvider(goose.DialectSQLite3, db, folder)
-}
-
-// agree empties the store if its rows were folded with something else.
-func (s *Store) agree(ctx context.Context, fingerprint string) error {
-	var kept string
-	err := s.write.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = ?`, fingerprintName).Scan(&kept)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
-	}
-	if kept == fingerprint {
-		return nil
-	}
-	return s.atomically(ctx, func(tx *sql.Tx) error {
-		for _, table := range []string{"checkpoint", "changes", "revisions", "records", "transactions", "blocks", "meta"} {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table); err != nil {
+		if kept.fold == s.fold {
+			s.moved(kept)
+			return nil
+		}
+		for _, table := range []string{"checkpoint", "changes", "revisions", "records", "transactions", "blocks"} {
+			if _, err := tx.Exec(ctx, `DELETE FROM `+table); err != nil {
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES (?, ?)`, fingerprintName, fingerprint)
+		_, err = tx.Exec(ctx, `INSERT INTO checkpoint (one, fold) VALUES (1, ?)`, s.fold)
 		return err
 	})
 }
 
-// atomically runs one SQL transaction on the writer's connection.
-func (s *Store) atomically(ctx context.Context, work func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return err
+// watch learns of what other gateways apply.
+func (s *Store) watch(ctx context.Context) {
+	ticks := time.NewTicker(watchPause)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ticks.C:
+		case <-ctx.Done():
+			return
+		}
+		if c, err := readCheckpoint(s.db.QueryRow(ctx, selectCheckpoint)); err == nil { // what is wrong, the next application says
+			s.ahead(c)
+		}
 	}
-	if err := work(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	return tx.Commit()
-}
-
-// stored reads the checkpoint from the file.
-func (s *Store) stored(ctx context.Context) (at block.Ref, ok bool, err error) {
-	var hash string
-	err = s.write.QueryRowContext(ctx, `SELECT number, hash FROM checkpoint WHERE one = 1`).Scan(&at.Number, &hash)
-	if errors.Is(err, sql.ErrNoRows) {
-		return at, false, nil
-	}
-	if err == nil {
-		at.Hash, err = hex.DecodeString(hash)
-	}
-	return at, err == nil, err
 }
 
 // Checkpoint is the last block applied; ok is false if there is none.
-func (s *Store) Checkpoint(context.Context) (at block.Ref, ok bool, err error) {
+func (s *Store) Checkpoint(ctx context.Context) (at block.Ref, ok bool, err error) {
+	if s.db.Shared() { // a server that fell may have lost the last commits
+		c, err := readCheckpoint(s.db.QueryRow(ctx, selectCheckpoint))
+		if err != nil {
+			return block.Ref{}, false, fmt.Errorf("store: %w", err)
+		}
+		s.moved(c)
+		return c.at, c.started, nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.at, s.started, nil
@@ -214,25 +197,34 @@ func (s *Store) WaitBlock(ctx context.Context, n uint64) error {
 	}
 }
 
-// moved tells those who wait that the checkpoint moved.
-func (s *Store) moved(at block.Ref) {
+// moved takes up a checkpoint and tells those who wait.
+func (s *Store) moved(to checkpoint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at, s.started = at, true
+	s.set(to)
+}
+
+// ahead takes up a checkpoint that is further than the one known.
+func (s *Store) ahead(to checkpoint) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if to.started && (!s.started || to.at.Number > s.at.Number) {
+		s.set(to)
+	}
+}
+
+func (s *Store) set(to checkpoint) {
+	s.at, s.started = to.at, to.started
 	close(s.advanced)
 	s.advanced = make(chan struct{})
 }
 
-// Close closes the file.
+// Name is the store's file or schema.
+func (s *Store) Name() string { return s.db.Name() }
+
+// Close closes the store.
 func (s *Store) Close() error {
-	var failures []error
-	for _, statement := range s.put {
-		failures = append(failures, statement.Close())
-	}
-	for _, db := range []*sql.DB{s.read, s.write} { // the writer last: it clears the journal away
-		if db != nil {
-			failures = append(failures, db.Close())
-		}
-	}
-	return errors.Join(failures...)
+	s.stop()
+	s.watched.Wait()
+	return s.db.Close()
 }

@@ -10,11 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/database/databasetest"
 )
 
 func BenchmarkPut(b *testing.B) {
 	ctx := context.Background()
-	v, err := Open(ctx, b.TempDir())
+	v, err := Open(ctx, databasetest.Chosen(b))
 	require.NoError(b, err)
 	defer func() { require.NoError(b, v.Close()) }()
 	var n atomic.Int64

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ecdh"
 	"crypto/rand"
+	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +18,8 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/commitment"
 	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/database"
+	"github.com/hutong-gov/hutong/gateway/database/databasetest"
 )
 
 const secret = "Clear-Text-That-Must-Not-Be-Found"
@@ -35,144 +38,152 @@ func envelope(t *testing.T, to string) seal.Envelope {
 }
 
 func TestPayloadsSurviveAndStayAsTheyWere(t *testing.T) {
-	ctx, dir := context.Background(), t.TempDir()
-	v, err := Open(ctx, dir)
-	require.NoError(t, err)
-	first := Entry{Kind: Form, Case: "c1", Envelope: envelope(t, "market.tax"), Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}
-	second := Entry{Kind: Delivery, Envelope: envelope(t, "market.regulation")}
-	require.NoError(t, v.Put(ctx, first, second))
+	databasetest.Each(t, func(t *testing.T, settings database.Settings) {
+		ctx := context.Background()
+		v, err := Open(ctx, settings)
+		require.NoError(t, err)
+		first := Entry{Kind: Form, Case: "c1", Envelope: envelope(t, "market.tax"), Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}
+		second := Entry{Kind: Delivery, Envelope: envelope(t, "market.regulation")}
+		require.NoError(t, v.Put(ctx, first, second))
 
-	again := first
-	again.Envelope.Sealed = "something else"
-	require.NoError(t, v.Put(ctx, again), "the same again is accepted")
-	require.NoError(t, v.Close())
+		again := first
+		again.Envelope.Sealed = "something else"
+		require.NoError(t, v.Put(ctx, again), "the same again is accepted")
+		require.NoError(t, v.Close())
 
-	v, err = Open(ctx, dir)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, v.Close()) }()
-	got, found, err := v.Get(ctx, first.Envelope.Commitment, "market.tax")
-	require.NoError(t, err)
-	require.True(t, found)
-	require.Equal(t, first, got, "and leaves the first")
-	got, found, err = v.Get(ctx, second.Envelope.Commitment, "market.regulation")
-	require.NoError(t, err)
-	require.True(t, found)
-	require.WithinDuration(t, time.Now(), got.Created, time.Minute)
+		v, err = Open(ctx, settings)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, v.Close()) }()
+		got, found, err := v.Get(ctx, first.Envelope.Commitment, "market.tax")
+		require.NoError(t, err)
+		require.True(t, found)
+		require.Equal(t, first, got, "and leaves the first")
+		got, found, err = v.Get(ctx, second.Envelope.Commitment, "market.regulation")
+		require.NoError(t, err)
+		require.True(t, found)
+		require.WithinDuration(t, time.Now(), got.Created, time.Minute)
 
-	_, found, err = v.Get(ctx, first.Envelope.Commitment, "market.regulation")
-	require.NoError(t, err)
-	require.False(t, found, "what is sealed to one agency is not there for another")
+		_, found, err = v.Get(ctx, first.Envelope.Commitment, "market.regulation")
+		require.NoError(t, err)
+		require.False(t, found, "what is sealed to one agency is not there for another")
+	})
 }
 
 func TestAPutIsAllOrNothing(t *testing.T) {
-	ctx := context.Background()
-	v, err := Open(ctx, t.TempDir())
-	require.NoError(t, err)
-	defer func() { require.NoError(t, v.Close()) }()
-	_, err = v.write.ExecContext(ctx, `CREATE TRIGGER refuse BEFORE INSERT ON sealed WHEN NEW.kind = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END`)
-	require.NoError(t, err)
-	good := Entry{Kind: Form, Envelope: envelope(t, "a.b")}
-	require.Error(t, v.Put(ctx, good, Entry{Kind: "bad", Envelope: envelope(t, "a.b")}))
-	_, found, err := v.Get(ctx, good.Envelope.Commitment, "a.b")
-	require.NoError(t, err)
-	require.False(t, found)
+	databasetest.Each(t, func(t *testing.T, settings database.Settings) {
+		ctx := context.Background()
+		v, err := Open(ctx, settings)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, v.Close()) }()
+		refuseBad(t, v)
+		good := Entry{Kind: Form, Envelope: envelope(t, "a.b")}
+		require.Error(t, v.Put(ctx, good, Entry{Kind: "bad", Envelope: envelope(t, "a.b")}))
+		_, found, err := v.Get(ctx, good.Envelope.Commitment, "a.b")
+		require.NoError(t, err)
+		require.False(t, found)
+	})
 }
 
 func TestABadPutDoesNotSpoilItsNeighbours(t *testing.T) {
-	ctx := context.Background()
-	v, err := Open(ctx, t.TempDir())
-	require.NoError(t, err)
-	defer func() { require.NoError(t, v.Close()) }()
-	_, err = v.write.ExecContext(ctx, `CREATE TRIGGER refuse BEFORE INSERT ON sealed WHEN NEW.kind = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END`)
-	require.NoError(t, err)
-	var group sync.WaitGroup
-	errs := make([]error, 64)
-	for i := range errs {
-		group.Go(func() {
-			e := Entry{Kind: Form, Envelope: seal.Envelope{Commitment: fmt.Sprint(i), To: "a.b", Sealed: "x"}}
-			if i%8 == 0 {
-				e.Kind = "bad"
-			}
-			errs[i] = v.Put(ctx, e)
-		})
-	}
-	group.Wait()
-	for i, err := range errs {
-		_, found, getErr := v.Get(ctx, fmt.Sprint(i), "a.b")
-		require.NoError(t, getErr)
-		require.Equal(t, i%8 != 0, found)
-		require.Equal(t, i%8 == 0, err != nil)
-	}
+	databasetest.Each(t, func(t *testing.T, settings database.Settings) {
+		ctx := context.Background()
+		v, err := Open(ctx, settings)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, v.Close()) }()
+		refuseBad(t, v)
+		var group sync.WaitGroup
+		errs := make([]error, 64)
+		for i := range errs {
+			group.Go(func() {
+				e := Entry{Kind: Form, Envelope: seal.Envelope{Commitment: fmt.Sprint(i), To: "a.b", Sealed: "x"}}
+				if i%8 == 0 {
+					e.Kind = "bad"
+				}
+				errs[i] = v.Put(ctx, e)
+			})
+		}
+		group.Wait()
+		for i, err := range errs {
+			_, found, getErr := v.Get(ctx, fmt.Sprint(i), "a.b")
+			require.NoError(t, getErr)
+			require.Equal(t, i%8 != 0, found)
+			require.Equal(t, i%8 == 0, err != nil)
+		}
+	})
 }
 
 func TestAClosedVaultTakesNothingAndKeepsWhatItTook(t *testing.T) {
-	ctx, dir := context.Background(), t.TempDir()
-	v, err := Open(ctx, dir)
-	require.NoError(t, err)
-	var group sync.WaitGroup
-	var mu sync.Mutex
-	var acknowledged []string
-	for i := range 100 {
-		group.Go(func() {
-			e := Entry{Kind: Form, Envelope: seal.Envelope{Commitment: fmt.Sprint(i), To: "a.b", Sealed: "x"}}
-			switch err := v.Put(ctx, e); {
-			case err == nil:
-				mu.Lock()
-				acknowledged = append(acknowledged, e.Envelope.Commitment)
-				mu.Unlock()
-			default:
-				assert.ErrorIs(t, err, ErrClosed)
-			}
-		})
-		if i == 50 {
-			require.NoError(t, v.Close())
-		}
-	}
-	group.Wait()
-	require.NoError(t, v.Close(), "closing again does nothing")
-	require.ErrorIs(t, v.Put(ctx), ErrClosed)
-	v, err = Open(ctx, dir)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, v.Close()) }()
-	for _, commitment := range acknowledged {
-		_, found, err := v.Get(ctx, commitment, "a.b")
+	databasetest.Each(t, func(t *testing.T, settings database.Settings) {
+		ctx := context.Background()
+		v, err := Open(ctx, settings)
 		require.NoError(t, err)
-		require.True(t, found, commitment)
-	}
-	ended, cancel := context.WithCancel(ctx)
-	cancel()
-	require.Error(t, v.Put(ended, Entry{Kind: Form, Envelope: seal.Envelope{Commitment: "late", To: "a.b", Sealed: "x"}}))
+		var group sync.WaitGroup
+		var mu sync.Mutex
+		var acknowledged []string
+		for i := range 100 {
+			group.Go(func() {
+				e := Entry{Kind: Form, Envelope: seal.Envelope{Commitment: fmt.Sprint(i), To: "a.b", Sealed: "x"}}
+				switch err := v.Put(ctx, e); {
+				case err == nil:
+					mu.Lock()
+					acknowledged = append(acknowledged, e.Envelope.Commitment)
+					mu.Unlock()
+				default:
+					assert.ErrorIs(t, err, ErrClosed)
+				}
+			})
+			if i == 50 {
+				require.NoError(t, v.Close())
+			}
+		}
+		group.Wait()
+		require.NoError(t, v.Close(), "closing again does nothing")
+		require.ErrorIs(t, v.Put(ctx), ErrClosed)
+		v, err = Open(ctx, settings)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, v.Close()) }()
+		for _, commitment := range acknowledged {
+			_, found, err := v.Get(ctx, commitment, "a.b")
+			require.NoError(t, err)
+			require.True(t, found, commitment)
+		}
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		require.Error(t, v.Put(ended, Entry{Kind: Form, Envelope: seal.Envelope{Commitment: "late", To: "a.b", Sealed: "x"}}))
+	})
 }
 
 func TestManyWritersAtOnce(t *testing.T) {
-	ctx := context.Background()
-	v, err := Open(ctx, t.TempDir())
-	require.NoError(t, err)
-	defer func() { require.NoError(t, v.Close()) }()
-	var group sync.WaitGroup
-	errs := make([]error, 32)
-	for i := range errs {
-		group.Go(func() {
-			for n := range 5 {
-				e := Entry{Kind: Form, Envelope: seal.Envelope{Commitment: fmt.Sprintf("%d-%d", i, n), To: "a.b", Sealed: "x"}}
-				if err := v.Put(ctx, e); err != nil {
-					errs[i] = err
-				}
-			}
-		})
-	}
-	group.Wait()
-	for _, err := range errs {
+	databasetest.Each(t, func(t *testing.T, settings database.Settings) {
+		ctx := context.Background()
+		v, err := Open(ctx, settings)
 		require.NoError(t, err)
-	}
-	var count int
-	require.NoError(t, v.read.QueryRow(`SELECT count(*) FROM sealed`).Scan(&count))
-	require.Equal(t, 160, count)
+		defer func() { require.NoError(t, v.Close()) }()
+		var group sync.WaitGroup
+		errs := make([]error, 32)
+		for i := range errs {
+			group.Go(func() {
+				for n := range 5 {
+					e := Entry{Kind: Form, Envelope: seal.Envelope{Commitment: fmt.Sprintf("%d-%d", i, n), To: "a.b", Sealed: "x"}}
+					if err := v.Put(ctx, e); err != nil {
+						errs[i] = err
+					}
+				}
+			})
+		}
+		group.Wait()
+		for _, err := range errs {
+			require.NoError(t, err)
+		}
+		var count int
+		require.NoError(t, v.db.QueryRow(ctx, `SELECT count(*) FROM sealed`).Scan(&count))
+		require.Equal(t, 160, count)
+	})
 }
 
 func TestNothingReadableIsOnDiskAndOnlyTheOwnerReadsIt(t *testing.T) {
 	ctx, dir := context.Background(), t.TempDir()
-	v, err := Open(ctx, dir)
+	v, err := Open(ctx, database.Settings{Folder: dir})
 	require.NoError(t, err)
 	entry := Entry{Kind: Form, Case: "visible-case", Envelope: envelope(t, "a.b")}
 	require.NoError(t, v.Put(ctx, entry))
@@ -187,28 +198,99 @@ func TestNothingReadableIsOnDiskAndOnlyTheOwnerReadsIt(t *testing.T) {
 	require.True(t, bytes.Contains(all, []byte("visible-case")), "the search can find")
 	require.False(t, bytes.Contains(all, []byte(secret)))
 	require.NoError(t, v.Close())
-	info, err := os.Stat(filepath.Join(dir, File))
+	info, err := os.Stat(filepath.Join(dir, Part+".db"))
 	require.NoError(t, err)
-	require.Equal(t, os.FileMode(fileMode), info.Mode().Perm())
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 }
 
 func TestAFolderThatCannotBeMadeIsAnError(t *testing.T) {
 	blocked := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(blocked, nil, 0o600))
-	_, err := Open(context.Background(), blocked)
+	_, err := Open(context.Background(), database.Settings{Folder: blocked})
 	require.ErrorContains(t, err, "vault")
 }
 
-func TestPragmasHold(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "with space?&#")
-	v, err := Open(context.Background(), dir)
+func TestAWriteIsOnDisk(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, settings database.Settings) {
+		v, err := Open(t.Context(), settings)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, v.Close()) }()
+		question, want := `PRAGMA synchronous`, "2"
+		if settings.Shared() {
+			question, want = `SHOW synchronous_commit`, "on"
+		}
+		require.NoError(t, v.db.Atomically(t.Context(), func(tx *database.Tx) error {
+			var got string
+			require.NoError(t, tx.QueryRow(t.Context(), question).Scan(&got))
+			require.Equal(t, want, got)
+			return nil
+		}))
+	})
+}
+
+// TestGatewaysShareAVault opens it twice: what one gateway keeps, the other finds, and what is there stays as it is.
+func TestGatewaysShareAVault(t *testing.T) {
+	settings, ctx := databasetest.PostgreSQL(t), t.Context()
+	var vaults [2]*Vault
+	for i := range vaults {
+		v, err := Open(ctx, settings)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, v.Close()) }()
+		vaults[i] = v
+	}
+	var group sync.WaitGroup
+	for n := range 40 { // both write the same at once
+		for i, v := range vaults {
+			group.Go(func() {
+				e := Entry{Kind: Form, Case: fmt.Sprint(i), Envelope: seal.Envelope{Commitment: fmt.Sprint(n), To: "a.b", Sealed: fmt.Sprint(i)}}
+				assert.NoError(t, v.Put(ctx, e))
+			})
+		}
+	}
+	group.Wait()
+	for n := range 40 {
+		var found [2]Entry
+		for i, v := range vaults {
+			entry, ok, err := v.Get(ctx, fmt.Sprint(n), "a.b")
+			require.NoError(t, err)
+			require.True(t, ok)
+			require.Equal(t, entry.Case, entry.Envelope.Sealed, "one of the two, whole")
+			found[i] = entry
+		}
+		require.Equal(t, found[0], found[1])
+	}
+}
+
+// TestAVaultOfBefore opens a file that was made before there were migrations.
+func TestAVaultOfBefore(t *testing.T) {
+	settings, ctx := databasetest.SQLite(t), t.Context()
+	old, err := sql.Open("sqlite", settings.File(Part))
+	require.NoError(t, err)
+	_, err = old.ExecContext(ctx, `CREATE TABLE sealed (commitment TEXT NOT NULL, recipient TEXT NOT NULL, kind TEXT NOT NULL, case_id TEXT NOT NULL,
+		sealed TEXT NOT NULL, created TEXT NOT NULL, PRIMARY KEY (commitment, recipient)) STRICT, WITHOUT ROWID;
+		CREATE INDEX sealed_by_case ON sealed (case_id);
+		INSERT INTO sealed VALUES ('c', 'a.b', 'form', '', 'x', '2026-01-02T03:04:05Z')`)
+	require.NoError(t, err)
+	require.NoError(t, old.Close())
+	v, err := Open(ctx, settings)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, v.Close()) }()
-	require.FileExists(t, filepath.Join(dir, File))
-	var mode string
-	require.NoError(t, v.read.QueryRow(`PRAGMA journal_mode`).Scan(&mode))
-	require.Equal(t, "wal", mode)
-	var full int
-	require.NoError(t, v.read.QueryRow(`PRAGMA synchronous`).Scan(&full))
-	require.Equal(t, 2, full)
+	entry, found, err := v.Get(ctx, "c", "a.b")
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, "x", entry.Envelope.Sealed)
+	require.NoError(t, v.Put(ctx, Entry{Kind: Form, Envelope: seal.Envelope{Commitment: "d", To: "a.b", Sealed: "y"}}))
+}
+
+// refuseBad makes the database refuse entries of the kind "bad".
+func refuseBad(t *testing.T, v *Vault) {
+	t.Helper()
+	statement := `CREATE TRIGGER refuse BEFORE INSERT ON sealed WHEN NEW.kind = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END`
+	if v.db.Shared() {
+		statement = `ALTER TABLE sealed ADD CONSTRAINT refuse CHECK (kind <> 'bad')`
+	}
+	require.NoError(t, v.db.Atomically(t.Context(), func(tx *database.Tx) error {
+		_, err := tx.Exec(t.Context(), statement)
+		return err
+	}))
 }

@@ -2,10 +2,11 @@ package vault
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/hutong-gov/hutong/gateway/database"
 )
 
 // Limits of the writer.
@@ -60,28 +61,17 @@ func (v *Vault) waiting() (batch []put) {
 func (v *Vault) commit(batch ...put) error {
 	ctx, cancel := context.WithTimeout(context.Background(), writeWait)
 	defer cancel()
-	tx, err := v.write.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("vault: %w", err)
-	}
-	insert := tx.StmtContext(ctx, v.insert)
+	rows := insert.Rows()
 	for _, p := range batch {
 		for _, e := range p.entries {
-			if err := store(ctx, insert, e); err != nil {
-				return errors.Join(fmt.Errorf("vault: %w", err), tx.Rollback())
+			if e.Created.IsZero() {
+				e.Created = time.Now()
 			}
+			rows.Add(e.Envelope.Commitment, e.Envelope.To, e.Kind, e.Case, e.Envelope.Sealed, e.Created.UTC().Format(time.RFC3339Nano))
 		}
 	}
-	if err := tx.Commit(); err != nil {
+	if err := v.db.Atomically(ctx, func(tx *database.Tx) error { return tx.ExecMany(ctx, rows) }); err != nil {
 		return fmt.Errorf("vault: %w", err)
 	}
 	return nil
-}
-
-func store(ctx context.Context, insert *sql.Stmt, e Entry) error {
-	if e.Created.IsZero() {
-		e.Created = time.Now()
-	}
-	_, err := insert.ExecContext(ctx, e.Envelope.Commitment, e.Envelope.To, e.Kind, e.Case, e.Envelope.Sealed, e.Created.UTC().Format(time.RFC3339Nano))
-	return err
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"iter"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,6 +23,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/certificate"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/state"
+	"github.com/hutong-gov/hutong/gateway/database/databasetest"
 	"github.com/hutong-gov/hutong/gateway/follow"
 	"github.com/hutong-gov/hutong/gateway/projection"
 	"github.com/hutong-gov/hutong/gateway/store"
@@ -34,7 +34,7 @@ import (
 // The chain that is followed: as many blocks as make the tables' random indexes span many pages.
 const (
 	foldBlocks  = 200
-	foldPerPart = 100 // transactions in a block
+	foldPerPart = 100 // transactions in a block, or commands in its only one
 )
 
 // BenchmarkFold is what a gateway spends on a transaction that it did not send: from the bytes of the block stream to the
@@ -44,8 +44,9 @@ func BenchmarkFold(b *testing.B) {
 	for _, kind := range []struct {
 		name string
 		make func(number int) blocktest.Tx
-	}{{"issue", issued}, {"foreign", foreign}} {
-		stream, raw := record(b, kind.make)
+		txs  int // in a block
+	}{{"issue", issued, foldPerPart}, {"gathered", gathered, 1}, {"foreign", foreign, foldPerPart}} {
+		stream, raw := record(b, kind.make, kind.txs)
 		b.Run(kind.name+"/whole", func(b *testing.B) {
 			measure(b, func() func() {
 				p, stop := empty(b)
@@ -87,7 +88,7 @@ func BenchmarkFold(b *testing.B) {
 	}
 }
 
-// measure runs work over the whole chain and reports what a transaction costs. prepare is not counted.
+// measure runs work over the whole chain and reports what a transaction, or a command where they are gathered, costs. prepare is not counted.
 func measure(b *testing.B, prepare func() (work func())) {
 	b.ReportAllocs()
 	var spent time.Duration
@@ -112,12 +113,12 @@ func processorTime(b *testing.B) time.Duration {
 }
 
 // record makes the chain: as the peer's stream brings it, and opened.
-func record(b *testing.B, make func(number int) blocktest.Tx) (stream [][]byte, blocks []*common.Block) {
+func record(b *testing.B, make func(number int) blocktest.Tx, each int) (stream [][]byte, blocks []*common.Block) {
 	var chain blocktest.Chain
 	for n := range foldBlocks {
 		var txs []blocktest.Tx
-		for i := range foldPerPart {
-			txs = append(txs, make(n*foldPerPart+i))
+		for i := range each {
+			txs = append(txs, make(n*each+i))
 		}
 		blocks = append(blocks, chain.Add(txs...))
 		raw, err := proto.Marshal(&peer.DeliverResponse{Type: &peer.DeliverResponse_Block{Block: blocks[n]}})
@@ -151,6 +152,38 @@ func issued(number int) blocktest.Tx {
 	}
 }
 
+// gathered is a transaction that a gateway under load sends: certificates as issued makes them, together.
+func gathered(number int) blocktest.Tx {
+	var tx blocktest.Tx
+	var batch kernel.Batch
+	var answer kernel.Outcomes
+	envelope := kernel.Envelope{Version: kernel.EnvelopeVersion}
+	for i := range foldPerPart {
+		one := issued(number*foldPerPart + i)
+		var command kernel.Command
+		var receipt kernel.Receipt
+		var changes kernel.Envelope
+		for raw, into := range map[string]any{string(one.Args[1]): &command, string(one.Response): &receipt, string(one.Event.Payload): &changes} {
+			if err := json.Unmarshal([]byte(raw), into); err != nil {
+				panic(err)
+			}
+		}
+		batch.Commands = append(batch.Commands, kernel.BatchCommand{Function: certificate.CertificateIssue, Command: command})
+		answer.Outcomes = append(answer.Outcomes, kernel.Outcome{Receipt: &receipt})
+		envelope.Changes = append(envelope.Changes, changes.Changes...)
+		if i == 0 {
+			tx = one
+			continue
+		}
+		for n := range tx.Namespaces {
+			tx.Namespaces[n].Reads = append(tx.Namespaces[n].Reads, one.Namespaces[n].Reads...)
+			tx.Namespaces[n].Writes = append(tx.Namespaces[n].Writes, one.Namespaces[n].Writes...)
+		}
+	}
+	tx.Args, tx.Response, tx.Event.Payload = [][]byte{[]byte(kernel.BatchFunction), encoded(batch)}, encoded(answer), encoded(envelope)
+	return tx
+}
+
 // foreign is a transaction of a chaincode that is not of the house.
 func foreign(number int) blocktest.Tx {
 	key := fmt.Sprintf("key-%d", number)
@@ -178,7 +211,7 @@ func encoded(v any) []byte {
 
 // empty is a projection with nothing in it yet.
 func empty(b *testing.B) (p *projection.Projection, stop func()) {
-	p, err := projection.Open(b.Context(), filepath.Join(b.TempDir(), "projection.db"), 1, projection.Contracts())
+	p, err := projection.Open(b.Context(), databasetest.Chosen(b), 1, projection.Contracts())
 	require.NoError(b, err)
 	return p, func() { require.NoError(b, p.Close()) }
 }

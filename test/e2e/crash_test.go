@@ -2,11 +2,9 @@ package e2e
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -14,12 +12,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	_ "modernc.org/sqlite" // the driver named "sqlite"
 
 	"github.com/hutong-gov/hutong/chaincode/certificate"
 	"github.com/hutong-gov/hutong/chaincode/state"
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/database"
+	"github.com/hutong-gov/hutong/gateway/store"
 	"github.com/hutong-gov/hutong/network/block"
 	"github.com/hutong-gov/hutong/test/story"
 
@@ -210,16 +209,18 @@ func (s *storm) projectionWhole(ctx context.Context, t *testing.T) {
 		require.True(t, listed[id], "certificate %s is not listed", id)
 	}
 
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.city.network.Options.State, "data", "market-gateway", "projection.db")+"?mode=ro")
+	settings, err := s.city.network.GatewayConfig("market")
+	require.NoError(t, err)
+	db, err := database.Look(ctx, settings.Kept(), database.Part{Name: store.Part})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
 	var blocks, first, tip int
-	require.NoError(t, db.QueryRowContext(ctx, `SELECT count(*), min(number), max(number) FROM blocks`).Scan(&blocks, &first, &tip))
+	require.NoError(t, db.QueryRow(ctx, `SELECT count(*), min(number), max(number) FROM blocks`).Scan(&blocks, &first, &tip))
 	require.Equal(t, 0, first)
 	require.Equal(t, tip+1, blocks, "a gap in the blocks")
 	require.GreaterOrEqual(t, tip, int(last))
 	var events, distinct int
-	require.NoError(t, db.QueryRowContext(ctx, `SELECT count(*), count(DISTINCT id) FROM changes WHERE type = ?`, certificate.EventIssued).Scan(&events, &distinct))
+	require.NoError(t, db.QueryRow(ctx, `SELECT count(*), count(DISTINCT id) FROM changes WHERE type = ?`, certificate.EventIssued).Scan(&events, &distinct))
 	require.Equal(t, distinct, events, "a certificate was announced twice")
 	require.GreaterOrEqual(t, events, len(s.acknowledged))
 }

@@ -2,23 +2,17 @@ package fault
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
-	_ "modernc.org/sqlite" // the driver named "sqlite"
-
+	"github.com/hutong-gov/hutong/gateway/database"
 	"github.com/hutong-gov/hutong/gateway/projection"
+	"github.com/hutong-gov/hutong/gateway/store"
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/network/block"
 )
-
-// projectionFile is where a gateway keeps its read model, in its data folder.
-const projectionFile = "projection.db"
 
 // foldedAtOnce is how many blocks are applied together when a read model is made anew.
 const foldedAtOnce = 64
@@ -26,51 +20,46 @@ const foldedAtOnce = 64
 // SameProjection folds blocks anew and compares every table with a gateway's own, which must have caught up. It gives the
 // tables that differ.
 func SameProjection(ctx context.Context, n *network.Network, organisation string, blocks []block.Block) (differ []string, err error) {
+	settings, err := n.GatewayConfig(organisation)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "hutong-fold-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	fresh := filepath.Join(dir, projectionFile)
-	p, err := projection.Open(ctx, fresh, 1, projection.Contracts())
+	p, err := projection.Open(ctx, database.Settings{Folder: dir}, 1, projection.Contracts())
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, p.Close()) }()
 	for portion := range slices.Chunk(blocks, foldedAtOnce) {
 		if err := p.Apply(ctx, portion); err != nil {
-			return nil, errors.Join(err, p.Close())
+			return nil, err
 		}
 	}
-	if err := p.Close(); err != nil {
-		return nil, err
-	}
-	return differing(ctx, fresh, filepath.Join(n.Options.State, "data", organisation+"-gateway", projectionFile))
-}
-
-// differing attaches one database to the other and looks for rows that only one of them has.
-func differing(ctx context.Context, fresh, own string) (differ []string, err error) {
-	db, err := sql.Open("sqlite", "file:"+fresh+"?mode=ro")
+	own, err := store.Look(ctx, settings.Kept())
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	db.SetMaxOpenConns(1) // what is attached, is to one connection
-	if _, err := db.ExecContext(ctx, `ATTACH DATABASE ? AS own`, "file:"+own+"?mode=ro"); err != nil {
+	defer func() { err = errors.Join(err, own.Close()) }()
+	return differing(ctx, p.Store(), own)
+}
+
+// differing compares the tables of two stores.
+func differing(ctx context.Context, fresh, own *store.Store) (differ []string, err error) {
+	_, _, want, err := fresh.Digests(ctx)
+	if err != nil {
 		return nil, err
 	}
-	var names string
-	if err := db.QueryRowContext(ctx, `SELECT group_concat(name) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'goose%'`).Scan(&names); err != nil {
+	at, _, got, err := own.Digests(ctx)
+	if err != nil {
 		return nil, err
 	}
-	for _, table := range strings.Split(names, ",") {
-		var missing, added int
-		query := fmt.Sprintf(`SELECT (SELECT count(*) FROM (SELECT * FROM main.%[1]s EXCEPT SELECT * FROM own.%[1]s)),
-			(SELECT count(*) FROM (SELECT * FROM own.%[1]s EXCEPT SELECT * FROM main.%[1]s))`, table)
-		if err := db.QueryRowContext(ctx, query).Scan(&missing, &added); err != nil {
-			return nil, err
-		}
-		if missing != 0 || added != 0 {
-			differ = append(differ, fmt.Sprintf("%s: table %s lacks %d rows and has %d of its own", own, table, missing, added))
+	for i, w := range want {
+		if w != got[i] {
+			differ = append(differ, fmt.Sprintf("%s: table %s at block %d has %d rows with another digest than the %d of a fold anew", own.Name(), w.Table, at.Number, got[i].Rows, w.Rows))
 		}
 	}
 	return differ, nil

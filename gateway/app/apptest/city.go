@@ -37,6 +37,7 @@ import (
 	"github.com/hutong-gov/hutong/gateway/client"
 	"github.com/hutong-gov/hutong/gateway/connector"
 	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/database/databasetest"
 	"github.com/hutong-gov/hutong/gateway/devidp"
 	"github.com/hutong-gov/hutong/gateway/ledger"
 	"github.com/hutong-gov/hutong/gateway/projection"
@@ -99,7 +100,7 @@ func New(t testing.TB) *City {
 	}
 	c.Ledger.Advance(time.Since(c.Ledger.Now())) // clients and catalogues go by the real clock
 	var err error
-	c.Projection, err = projection.Open(ctx, filepath.Join(t.TempDir(), "projection.db"), 4, projection.Contracts())
+	c.Projection, err = projection.Open(ctx, databasetest.Chosen(t), 4, projection.Contracts())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Projection.Close()) })
 	c.databases = t.TempDir()
@@ -116,7 +117,7 @@ func (c *City) gateway(t testing.TB, organisation string, agencies map[string][]
 	ctx, dir := context.Background(), t.TempDir()
 	g := &Gateway{Ledger: &Ledger{city: c}}
 	var err error
-	g.Vault, err = vault.Open(ctx, dir)
+	g.Vault, err = vault.Open(ctx, databasetest.Chosen(t))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, g.Vault.Close()) })
 	connectors, err := connector.Open(c.connect(t, organisation, dir))

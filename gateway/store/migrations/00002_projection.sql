@@ -5,15 +5,20 @@
 -- Times are milliseconds since 1970-01-01 UTC. NULL in a column of an index means: not indexed.
 
 -- +goose Up
-CREATE TABLE meta (
-    name  TEXT NOT NULL PRIMARY KEY,
-    value TEXT NOT NULL
-);
+-- The tables are disposable: a new form of them drops the old.
+DROP TABLE IF EXISTS changes;
+DROP TABLE IF EXISTS revisions;
+DROP TABLE IF EXISTS records;
+DROP TABLE IF EXISTS transactions;
+DROP TABLE IF EXISTS blocks;
+DROP TABLE IF EXISTS checkpoint;
+DROP TABLE IF EXISTS meta;
 
 CREATE TABLE checkpoint (
     one    INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
-    number BIGINT  NOT NULL,
-    hash   TEXT    NOT NULL
+    fold   TEXT    NOT NULL, -- what the rows were folded with
+    number BIGINT,           -- NULL while there are none, as hash
+    hash   TEXT
 );
 
 CREATE TABLE blocks (
@@ -90,14 +95,6 @@ CREATE TABLE revisions (
     PRIMARY KEY (noun, id, block, position, contract)
 );
 
--- A record that changes leaves its last state behind.
--- +goose StatementBegin
-CREATE TRIGGER records_change BEFORE UPDATE ON records BEGIN
-    INSERT INTO revisions (noun, id, block, position, contract, tx_id, at, version, status, deleted, body)
-    VALUES (OLD.noun, OLD.id, OLD.block, OLD.position, OLD.contract, OLD.tx_id, OLD.at, OLD.version, OLD.status, 0, OLD.body);
-END;
--- +goose StatementEnd
-
 CREATE TABLE changes (
     block    BIGINT  NOT NULL,
     position INTEGER NOT NULL, -- of the transaction in the block
@@ -124,4 +121,3 @@ DROP TABLE records;
 DROP TABLE transactions;
 DROP TABLE blocks;
 DROP TABLE checkpoint;
-DROP TABLE meta;
