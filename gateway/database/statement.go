@@ -60,14 +60,16 @@ func (s *statements) get(ctx context.Context, text string) (*sql.Stmt, error) {
 	return s.prepare(ctx, text)
 }
 
+// close closes them, each when those who use it are done.
 func (s *statements) close() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	all := s.prepared
+	s.prepared = nil
+	s.mu.Unlock()
 	var failures []error
-	for _, prepared := range s.prepared {
+	for _, prepared := range all {
 		failures = append(failures, prepared.Close())
 	}
-	s.prepared = nil
 	return errors.Join(failures...)
 }
 
