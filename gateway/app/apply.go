@@ -73,10 +73,8 @@ func (a *App) Apply(ctx context.Context, who Actor, req Apply) (answer Applied, 
 		return answer, err
 	}
 	// The ledger judges this too; asked here, the answers of an application that cannot be are not kept.
-	if open, err := a.openCase(ctx, application.Subject, definition.Code); err != nil {
+	if err := a.alone(ctx, application, definition.Code); err != nil {
 		return answer, err
-	} else if open != "" && open != application.Case {
-		return answer, collaboration.ErrDuplicate.On("application.definition", "one_open_case")
 	}
 	if err := a.keepForm(ctx, definition, application, req.Form); err != nil {
 		return answer, err
@@ -86,6 +84,19 @@ func (a *App) Apply(ctx context.Context, who Actor, req Apply) (answer Applied, 
 	}
 	answer.Consents, err = a.giveAll(ctx, portal, who.Staff, req.Consents)
 	return answer, err
+}
+
+// alone judges whether the applicant has another case for the service that is still open. An application that opened a case
+// before is a repetition, whatever has become of that case and has been opened since.
+func (a *App) alone(ctx context.Context, application collaboration.Application, service string) error {
+	open, err := a.openCase(ctx, application.Subject, service)
+	if err != nil || open == "" || open == application.Case {
+		return err
+	}
+	if _, repeated, err := find[collaboration.Case](ctx, a, "case", application.Case); err != nil || repeated {
+		return err
+	}
+	return collaboration.ErrDuplicate.On("application.definition", "one_open_case")
 }
 
 // renamed says "application" where a contract's request says "jws".

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -58,17 +59,37 @@ func (a *App) Conclude(ctx context.Context, who Actor, req Conclude) (answer Con
 		return answer, collaboration.ErrNoCertificate.On("certificate", "absent")
 	case c.Outcome != "" && req.Certificate == nil:
 		return answer, collaboration.ErrCertificateRequired.On("certificate", "required")
-	case c.Outcome != "":
-		answer.Certificate = collaboration.CertificateID(c.Lead, c.ID)
-		issue, err := a.document(ctx, certificate.Issue{Type: c.Outcome, Subject: c.Subject, Case: c.ID}, answer.Certificate, c.Lead, c.Created.By, *req.Certificate)
+	case c.Outcome == "":
+		answer.Receipt, err = a.write(ctx, who, as, collaboration.Name, collaboration.CaseConclude, req.Keyed, request)
+		return answer, err
+	}
+	answer.Certificate = collaboration.CertificateID(c.Lead, c.ID)
+	err = a.asFirst(ctx, answer.Certificate, *req.Certificate, func(content Content) error {
+		issue, err := a.document(ctx, certificate.Issue{Type: c.Outcome, Subject: c.Subject, Case: c.ID}, answer.Certificate, c.Lead, c.Created.By, content)
 		if err != nil {
-			return answer, fault.Under("certificate", err)
+			return fault.Under("certificate", err)
 		}
 		answer.Commitment = issue.Commitment
 		request.Certificate = &collaboration.Certificate{Commitment: issue.Commitment, ValidFrom: issue.From, ValidUntil: issue.Until}
-	}
-	answer.Receipt, err = a.write(ctx, who, as, collaboration.Name, collaboration.CaseConclude, req.Keyed, request)
+		answer.Receipt, err = a.write(ctx, who, as, collaboration.Name, collaboration.CaseConclude, req.Keyed, request)
+		return err
+	})
 	return answer, err
+}
+
+// asFirst issues a certificate, and once more with the beginning it was issued with if it was issued before: where the caller
+// leaves the beginning out it is today, and a request that is repeated tomorrow must still be the same one.
+func (a *App) asFirst(ctx context.Context, id string, content Content, issue func(Content) error) error {
+	refused := issue(content)
+	if f := new(fault.Fault); content.From != nil || !errors.As(refused, &f) || f.Kind != fault.Conflict {
+		return refused
+	}
+	var first certificate.Certificate
+	if err := a.Ledger.Evaluate(ctx, a.reader(), certificate.Name, "certificate:Get", kernel.ByID{ID: id}, &first); err != nil {
+		return refused // another request with this key made something else
+	}
+	content.From = &first.From
+	return issue(content)
 }
 
 // document makes a certificate's document, keeps it sealed, and completes the request to issue it.
@@ -177,20 +198,25 @@ func (a *App) IssueCertificate(ctx context.Context, who Actor, req IssueCertific
 	if err != nil {
 		return answer, err
 	}
-	request, err := a.issue(ctx, who, req)
-	if err != nil {
-		return answer, err
-	}
-	if err := request.Validate(); err != nil {
-		return answer, err
-	}
-	answer.Commitment = request.Commitment
-	answer.Receipt, err = a.write(ctx, who, as, certificate.Name, certificate.CertificateIssue, req.Keyed, request)
+	id := kernel.ID(who.Agency, certificate.CertificateIssue, scoped(who.owner(), req.Key))
+	err = a.asFirst(ctx, id, req.Content, func(content Content) error {
+		req.Content = content
+		request, err := a.issue(ctx, who, id, req)
+		if err != nil {
+			return err
+		}
+		if err := request.Validate(); err != nil {
+			return err
+		}
+		answer.Commitment = request.Commitment
+		answer.Receipt, err = a.write(ctx, who, as, certificate.Name, certificate.CertificateIssue, req.Keyed, request)
+		return err
+	})
 	return answer, err
 }
 
 // issue completes the request to issue: with the commitment of a document made here, or the one the issuer gives.
-func (a *App) issue(ctx context.Context, who Actor, req IssueCertificate) (certificate.Issue, error) {
+func (a *App) issue(ctx context.Context, who Actor, id string, req IssueCertificate) (certificate.Issue, error) {
 	issue := certificate.Issue{Type: req.Type, Subject: req.Subject, Commitment: req.Commitment}
 	switch {
 	case req.Commitment != "" && len(req.Values) > 0:
@@ -207,7 +233,6 @@ func (a *App) issue(ctx context.Context, who Actor, req IssueCertificate) (certi
 	if err != nil {
 		return issue, err
 	}
-	id := kernel.ID(who.Agency, certificate.CertificateIssue, scoped(who.owner(), req.Key))
 	return a.document(ctx, issue, id, who.Agency, portal, req.Content)
 }
 

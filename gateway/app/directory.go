@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
+	"github.com/hutong-gov/hutong/chaincode/state"
 	"github.com/hutong-gov/hutong/gateway/credential/seal"
 	"github.com/hutong-gov/hutong/gateway/store"
 )
@@ -43,11 +45,31 @@ func (a *App) RegisterAgency(ctx context.Context, who Actor, req RegisterAgency)
 	if err != nil {
 		return Receipt{}, err
 	}
-	if agency.Name == req.Name && agency.ExchangeKey == key && agency.Gateway == a.PublicURL {
-		return Receipt{ID: agency.ID, Status: agency.Status, Version: agency.Version, At: agency.Changed.At, Tx: agency.Changed.Tx, Block: found.Block, Replayed: true}, nil
+	same := func(x exchange.Agency) bool { return x.Name == req.Name && x.ExchangeKey == key && x.Gateway == a.PublicURL }
+	if same(agency) {
+		return a.madeSo(ctx, agency, same)
 	}
 	request := exchange.UpdateAgency{Agency: who.Agency, Name: req.Name, ExchangeKey: key, Gateway: a.PublicURL}
 	return a.write(ctx, who, as, exchange.Name, exchange.AgencyUpdate, req.Keyed, request)
+}
+
+// madeSo is the receipt of the write since which an agency's record has said the same; what was changed besides, such as its
+// duties, does not count.
+func (a *App) madeSo(ctx context.Context, agency exchange.Agency, same func(exchange.Agency) bool) (Receipt, error) {
+	if agency.Version > 1 {
+		var past []state.Revision[exchange.Agency] // newest first
+		if err := a.Ledger.Evaluate(ctx, a.reader(), exchange.Name, "agency:History", kernel.ByID{ID: agency.ID}, &past); err != nil {
+			return Receipt{}, err
+		}
+		for _, p := range past {
+			if !same(p.Record) {
+				break
+			}
+			agency = p.Record
+		}
+	}
+	tx, _, err := a.Store.Transaction(ctx, agency.Changed.Tx)
+	return Receipt{ID: agency.ID, Status: agency.Status, Version: agency.Version, At: agency.Changed.At, Tx: agency.Changed.Tx, Block: tx.Block, Replayed: true}, err
 }
 
 // AssignDuties is PUT /v1/agencies/{id}/duties.

@@ -101,28 +101,31 @@ func (a *App) carryThrough(ctx context.Context, who Actor, as ledger.Signer, req
 	if err != nil {
 		return answer, err
 	}
-	answer = Used{Receipt: requested, Number: use.Number, Delivery: use.Delivery}
-	if use.Status == exchange.Acknowledged {
-		answer.Status, answer.Version = use.Status, use.Version
-		return answer, nil
+	answer = Used{Number: use.Number, Delivery: use.Delivery}
+	if use.Status != exchange.Acknowledged {
+		if answer.Delivery, err = a.receive(ctx, use, requested.Block, selector); err != nil {
+			return answer, err
+		}
 	}
-	envelope, err := a.delivered(ctx, use, requested.Block, selector)
+	// What was acknowledged before is answered from its receipt: the first answer again.
+	acknowledgement := exchange.AcknowledgeUse{Use: use.ID, Commitment: answer.Delivery}
+	answer.Receipt, err = a.submit(ctx, as, exchange.Name, exchange.UseAcknowledge, scoped("acknowledge", use.ID+answer.Delivery), who.Staff, acknowledgement)
+	return answer, err
+}
+
+// receive gets the delivery of a use, makes sure that it opens, keeps it, and gives its commitment.
+func (a *App) receive(ctx context.Context, use exchange.Use, block uint64, selector commitment.Document) (string, error) {
+	envelope, err := a.delivered(ctx, use, block, selector)
 	if err != nil {
-		return answer, err
+		return "", err
 	}
 	if _, err := a.open(envelope); err != nil {
-		return answer, err
+		return "", err
 	}
 	if err := a.Vault.Put(ctx, vault.Entry{Kind: vault.Delivery, Case: use.Case, Envelope: envelope}); err != nil {
-		return answer, err
+		return "", err
 	}
-	if err := a.arrived(ctx, use.ID); err != nil {
-		return answer, err
-	}
-	acknowledgement := exchange.AcknowledgeUse{Use: use.ID, Commitment: envelope.Commitment}
-	answer.Receipt, err = a.submit(ctx, as, exchange.Name, exchange.UseAcknowledge, scoped("acknowledge", use.ID+envelope.Commitment), who.Staff, acknowledgement)
-	answer.Delivery = envelope.Commitment
-	return answer, err
+	return envelope.Commitment, a.arrived(ctx, use.ID)
 }
 
 // How often the own peer is asked for a delivery that is on its way.

@@ -74,6 +74,7 @@ type City struct {
 
 	databases string // the departments'
 	chain     blocktest.Chain
+	asked     sync.Map   // use → app.Delivery
 	mu        sync.Mutex // one block at a time goes to the projection
 }
 

@@ -207,6 +207,15 @@ func (c *City) apply(ctx context.Context, from, to uint64) error {
 	return nil
 }
 
+// Asked is what a consumer's gateway sent to the provider's to have a use delivered.
+func (c *City) Asked(use string) (app.Delivery, bool) {
+	found, ok := c.asked.Load(use)
+	if !ok {
+		return app.Delivery{}, false
+	}
+	return found.(app.Delivery), true
+}
+
 // peers reach the other gateways' applications without HTTP.
 type peers struct{ city *City }
 
@@ -217,5 +226,6 @@ func (p peers) Sealed(ctx context.Context, msp, commitment, agency string) (seal
 
 func (p peers) Deliver(ctx context.Context, msp, use string, selector app.Delivery) (seal.Envelope, error) {
 	to := p.city.Gateways[access.Organisation(msp)]
+	p.city.asked.Store(use, selector)
 	return to.App.Deliver(ctx, app.Actor{Role: app.Public}, app.Deliver{ID: use, Delivery: selector})
 }
