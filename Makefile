@@ -16,7 +16,7 @@ export CGO_ENABLED ?= 0
 export GOFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down purge status build fabric test test-unit test-network test-faults test-conflicts bench lint fuzz generate clean
+.PHONY: help demo up down purge status build fabric test test-unit test-network test-faults test-conflicts bench bench-soak bench-overload lint fuzz generate clean
 
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make <target>\n"} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ test-conflicts: fabric ## 64 officers on one case, 64 writers on 64 records, 8 o
 bench: build fabric ## throughput and latency: direct client, our chaincode, REST; prints `ratio NAME VALUE`
 	@$(GO) build -trimpath -o $(BIN)/ ./test/bench/baseline
 	$(GO) run ./test/bench/cmd/bench
+
+bench-soak: fabric ## five minutes at 80 % of the limit: no error, memory flat, the projection never a second behind
+	$(GO) run ./test/bench/cmd/steady soak
+
+bench-overload: fabric ## four times the limit: at least 80 % of it is still done, the rest refused with Retry-After
+	$(GO) run ./test/bench/cmd/steady overload
 
 lint: ## gofmt, go vet, staticcheck; what differs on macOS as macOS sees it
 	@unformatted=$$(gofmt -l chaincode gateway network test); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -69,7 +70,12 @@ func Start(ctx context.Context, options network.Options) (*World, error) {
 	if err != nil {
 		return &World{network: n}, err
 	}
-	w := &World{network: n, run: "b" + strings.ToLower(rand.Text()[:9])}
+	return On(ctx, n)
+}
+
+// On accredits the issuer on a network that is up. Without the bare chaincode there, Bare cannot be measured.
+func On(ctx context.Context, n *network.Network) (w *World, err error) {
+	w = &World{network: n, run: "b" + strings.ToLower(rand.Text()[:9])}
 	if w.service, err = w.dial("agency"); err != nil {
 		return w, err
 	}
@@ -197,24 +203,56 @@ func (w *World) Targets(ctx context.Context, names []string) ([]Target, error) {
 
 // door is a client of the organisation's gateway, signed in as a user.
 func (w *World) door(ctx context.Context, user string) (*client.Client, error) {
+	tokens, err := w.tokens(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	c, err := w.plain()
+	if err != nil {
+		return nil, err
+	}
+	return c.As(tokens), nil
+}
+
+// plain is a client of the organisation's gateway without a token.
+func (w *World) plain() (*client.Client, error) {
 	roots, err := w.roots(organisation)
 	if err != nil {
 		return nil, err
-	}
-	first := w.network.Topology.Organisations[0].Name // runs the development identity provider
-	issuerRoots, err := w.roots(first)
-	if err != nil {
-		return nil, err
-	}
-	tokens, err := client.SignIn(ctx, w.network.Topology.IdentityProviderURL(), issuerRoots, user)
-	if err != nil {
-		return nil, fmt.Errorf("sign in: %w", err)
 	}
 	url, err := w.network.GatewayURL(organisation)
 	if err != nil {
 		return nil, err
 	}
-	return client.New(url, roots, tokens)
+	return client.New(url, roots, nil)
+}
+
+// tokens are a user's, from the development identity provider.
+func (w *World) tokens(ctx context.Context, user string) (client.TokenSource, error) {
+	roots, err := w.roots(w.network.Topology.Organisations[0].Name) // which runs the provider
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := client.SignIn(ctx, w.network.Topology.IdentityProviderURL(), roots, user)
+	if err != nil {
+		return nil, fmt.Errorf("sign in: %w", err)
+	}
+	return tokens, nil
+}
+
+// gatewayMemory gives a function that tells the bytes that the organisation's gateway has resident.
+func (w *World) gatewayMemory() (func() (int64, error), error) {
+	org, _ := w.network.Topology.Organisation(organisation)
+	records, err := w.network.Records()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range records {
+		if r.Name == org.GatewayProcess() {
+			return func() (int64, error) { return process.Memory(r.PID) }, nil
+		}
+	}
+	return nil, errors.New("the gateway does not run")
 }
 
 // Measure runs a target and adds the CPU time that each component took.
