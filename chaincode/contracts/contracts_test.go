@@ -145,3 +145,15 @@ func TestNothingIsTooOddToRefuse(t *testing.T) {
 		}
 	}
 }
+
+// TestTransitionsNameWhatTheyChange: a gateway keeps commands on one record in order by what the request says.
+func TestTransitionsNameWhatTheyChange(t *testing.T) {
+	changer := reflect.TypeFor[kernel.Changer]()
+	for _, c := range All() {
+		for _, f := range c.Rows() {
+			if f.Kind == kernel.KindTransition {
+				require.True(t, f.Request.Implements(changer), "%s: %s has no method Changes", f.Name, f.Request)
+			}
+		}
+	}
+}

@@ -37,7 +37,14 @@ type Command struct {
 	IdempotencyKey string          `json:"idempotency_key"`
 	Staff          string          `json:"staff,omitempty"` // the officer's staff number
 	Request        json.RawMessage `json:"request"`
+	// Record is what the request changes (Changer). It is not sent: it tells whoever gathers commands which ones must not
+	// overtake each other. Empty: the command makes something new.
+	Record string `json:"-"`
 }
+
+// Changer is a request that changes a record which others may change at the same time: it names it, by noun and id.
+// Commands that change one record are carried out in the order they were sent; others may pass each other.
+type Changer interface{ Changes() string }
 
 // BatchCommand is a Command with the function it is for.
 type BatchCommand struct {

@@ -52,7 +52,11 @@ func command(key, staff string, request any) (kernel.Command, error) {
 	if err != nil {
 		return kernel.Command{}, fault.From(err)
 	}
-	return kernel.Command{IdempotencyKey: key, Staff: staff, Request: raw}, nil
+	c := kernel.Command{IdempotencyKey: key, Staff: staff, Request: raw}
+	if r, ok := request.(kernel.Changer); ok {
+		c.Record = r.Changes()
+	}
+	return c, nil
 }
 
 // submit carries out one command and answers its receipt.

@@ -16,7 +16,8 @@ const (
 	DefaultEvaluateTimeout  = 10 * time.Second
 	DefaultMaxRetries       = 5
 	DefaultPeerConnections  = 2
-	DefaultMaxInFlight      = 1024
+	DefaultMaxInFlight      = 2048
+	DefaultMaxInFlightBytes = 32 << 20
 	DefaultMaxMessageBytes  = 32 << 20
 	DefaultReadConnections  = 4
 	DefaultMaxLagBlocks     = 50
@@ -40,9 +41,10 @@ type Limits struct {
 	EvaluateTimeout Duration `yaml:"evaluate_timeout,omitempty"` // one question to the peer
 	MaxRetries      int      `yaml:"max_retries,omitempty"`      // of a write that lost a race
 
-	PeerConnections int `yaml:"peer_connections,omitempty"`  // gRPC connections to each peer: one for the block stream, the others for calls
-	MaxInFlight     int `yaml:"max_in_flight,omitempty"`     // writes under way at once
-	MaxMessageBytes int `yaml:"max_message_bytes,omitempty"` // of a gRPC message, blocks included
+	PeerConnections  int   `yaml:"peer_connections,omitempty"`    // gRPC connections to each peer: one for the block stream, the others for calls
+	MaxInFlight      int   `yaml:"max_in_flight,omitempty"`       // writes under way at once; beyond, 503
+	MaxInFlightBytes int64 `yaml:"max_in_flight_bytes,omitempty"` // of commands of writes under way; beyond, 503
+	MaxMessageBytes  int   `yaml:"max_message_bytes,omitempty"`   // of a gRPC message, blocks included
 
 	MaxStreams          int `yaml:"max_streams,omitempty"`            // answers that go on (events), open at once
 	MaxStreamsPerCaller int `yaml:"max_streams_per_caller,omitempty"` // of these, one caller's
@@ -64,6 +66,7 @@ func (l *Limits) fill() {
 	fill(&l.MaxRetries, DefaultMaxRetries)
 	fill(&l.PeerConnections, DefaultPeerConnections)
 	fill(&l.MaxInFlight, DefaultMaxInFlight)
+	fill(&l.MaxInFlightBytes, DefaultMaxInFlightBytes)
 	fill(&l.MaxMessageBytes, DefaultMaxMessageBytes)
 	fill(&l.ReadConnections, DefaultReadConnections)
 	fill(&l.MaxLagBlocks, DefaultMaxLagBlocks)
@@ -93,6 +96,7 @@ func (l *Limits) validate() error {
 		{"max_retries", int64(l.MaxRetries)},
 		{"peer_connections", int64(l.PeerConnections)},
 		{"max_in_flight", int64(l.MaxInFlight)},
+		{"max_in_flight_bytes", l.MaxInFlightBytes},
 		{"max_message_bytes", int64(l.MaxMessageBytes)},
 		{"read_connections", int64(l.ReadConnections)},
 		{"max_lag_blocks", int64(l.MaxLagBlocks)},

@@ -3,8 +3,6 @@ package ledger
 import (
 	"context"
 	"time"
-
-	"github.com/hutong-gov/hutong/gateway/follow"
 )
 
 type asyncKey struct{}
@@ -20,22 +18,6 @@ func Async(ctx context.Context, by time.Time) context.Context {
 func AnswerBy(ctx context.Context) (by time.Time, ok bool) {
 	by, ok = ctx.Value(asyncKey{}).(time.Time)
 	return by, ok
-}
-
-// early waits for an ordered transaction's block as long as an asynchronous caller wants to. false: the caller is answered
-// before it; the registration then stays as long as a block may be expected, so that Awaited knows of it.
-func (a *attempt) early(ctx context.Context, commit <-chan follow.Commit, stop func()) (follow.Commit, bool) {
-	by, _ := AnswerBy(ctx)
-	timer := time.NewTimer(time.Until(by))
-	defer timer.Stop()
-	select {
-	case found := <-commit:
-		return found, true
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	time.AfterFunc(a.ledger.limits.CommitTimeout.Std(), stop)
-	return follow.Commit{}, false
 }
 
 // Awaited says whether this gateway has a transaction under way and expects its block.

@@ -25,7 +25,6 @@ const (
 	done      verdict = "done"
 	refused   verdict = "refused"   // a fault; nothing was written
 	unsent    verdict = "unsent"    // nothing was sent; the cause tells why
-	accepted  verdict = "accepted"  // an orderer has it, and the caller does not wait for its block
 	ambiguous verdict = "ambiguous" // an orderer may have it
 	raced     verdict = "raced"     // nothing was written because others were faster: worth another try
 	disagreed verdict = "disagreed" // endorsers saw different states: worth another try

@@ -1,12 +1,14 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"math/big"
@@ -28,6 +30,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/canonical"
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/config"
 	"github.com/hutong-gov/hutong/gateway/follow"
 	"github.com/hutong-gov/hutong/gateway/reload"
@@ -53,7 +58,12 @@ type fakePeer struct {
 	status    func(tx string) (uint64, error) // of CommitStatus; nil: waits until the caller gives up
 	evaluate  func() ([]byte, error)
 	deliver   func(peer.Deliver_DeliverServer) error
-	height    uint64 // told to whoever checks its health
+	height    uint64                          // told to whoever checks its health
+	think     time.Duration                   // that an endorsement takes
+	judge     func(kernel.BatchCommand) error // of each command of a batch; nil: all are fine
+	whole     func([]kernel.BatchCommand) error
+	alone     int                     // commands that had a transaction of their own
+	batches   [][]kernel.BatchCommand // as they were endorsed
 	endorsed  int
 	submitted int
 	asked     int
@@ -118,6 +128,9 @@ func newLedgerAt(t *testing.T, limits config.Limits, commits *follow.Commits, ad
 	set(&limits.SubmitTimeout)
 	set(&limits.CommitTimeout)
 	set(&limits.EvaluateTimeout)
+	if limits.MaxInFlightBytes == 0 {
+		limits.MaxInFlightBytes = 1 << 20
+	}
 	if limits.MaxInFlight == 0 {
 		limits.MaxInFlight = 16
 	}
@@ -135,7 +148,7 @@ func newLedgerAt(t *testing.T, limits config.Limits, commits *follow.Commits, ad
 	mine, err := reload.Add(files(t), "member", func() (*member, error) { return who, nil }, nil)
 	require.NoError(t, err)
 	l := &Ledger{msp: "ServicesMSP", channel: "government", allMSPs: []string{"ServicesMSP", "MarketMSP"}, limits: limits, peers: peers,
-		members: map[Signer]*held{signer: mine}, reader: mine, commits: commits, seats: make(chan struct{}, limits.MaxInFlight), metrics: m}
+		members: map[Signer]*held{signer: mine}, reader: mine, commits: commits, lanes: map[laneID]*lane{}, metrics: m}
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	return l
 }
@@ -164,8 +177,70 @@ func (f *fakePeer) Endorse(_ context.Context, in *gateway.EndorseRequest) (*gate
 			return nil, err
 		}
 	}
-	envelope, err := prepared(in.GetProposedTransaction(), f.answer)
+	answer := f.answer
+	commands, batch, err := commandsOf(in.GetProposedTransaction())
+	if err != nil {
+		return nil, err
+	}
+	if batch {
+		f.batches = append(f.batches, commands)
+	} else {
+		f.alone++
+	}
+	if f.whole != nil {
+		if err := f.whole(commands); err != nil {
+			return nil, err
+		}
+	}
+	if f.think > 0 {
+		f.mu.Unlock()
+		time.Sleep(f.think)
+		f.mu.Lock()
+	}
+	if batch && !bytes.Contains(f.answer, []byte("outcomes")) {
+		if answer, err = f.answers(commands); err != nil {
+			return nil, err
+		}
+	}
+	envelope, err := prepared(in.GetProposedTransaction(), answer)
 	return &gateway.EndorseResponse{PreparedTransaction: envelope}, err
+}
+
+// answers are a contract's outcomes of a batch: a receipt for each command, or what judge says.
+func (f *fakePeer) answers(commands []kernel.BatchCommand) ([]byte, error) {
+	all := kernel.Outcomes{Outcomes: make([]kernel.Outcome, len(commands))}
+	for i, c := range commands {
+		if f.judge != nil {
+			if err := f.judge(c); err != nil {
+				all.Outcomes[i].Fault = fault.From(err)
+				continue
+			}
+		}
+		all.Outcomes[i].Receipt = &kernel.Receipt{ID: c.IdempotencyKey, Status: "open", Version: 1, Tx: "t"}
+	}
+	return json.Marshal(all)
+}
+
+// commandsOf are the commands a proposal carries, read as strictly as a contract does.
+func commandsOf(signed *peer.SignedProposal) (commands []kernel.BatchCommand, batch bool, err error) {
+	var proposal peer.Proposal
+	var payload peer.ChaincodeProposalPayload
+	var invocation peer.ChaincodeInvocationSpec
+	if err := errors.Join(proto.Unmarshal(signed.GetProposalBytes(), &proposal), proto.Unmarshal(proposal.GetPayload(), &payload),
+		proto.Unmarshal(payload.GetInput(), &invocation)); err != nil {
+		return nil, false, err
+	}
+	args := invocation.GetChaincodeSpec().GetInput().GetArgs()
+	if len(args) == 2 && string(args[0]) == kernel.BatchFunction {
+		var all kernel.Batch
+		err := canonical.DecodeEnvelope(args[1], &all)
+		return all.Commands, true, err
+	}
+	var one kernel.Command
+	if len(args) == 2 {
+		_ = canonical.DecodeEnvelope(args[1], &one) // a read has no command
+	}
+	return []kernel.BatchCommand{{Command: one}}, false, nil
 }
 
 // prepared assembles a transaction of a proposal, as a peer does.

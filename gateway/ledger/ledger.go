@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hyperledger/fabric-gateway/pkg/client"
@@ -49,8 +50,11 @@ type Ledger struct {
 	mine    opened
 	reader  *held // signs what no particular agency asks: block streams, heights, probes
 	commits *follow.Commits
-	seats   chan struct{} // one for each write under way
 	metrics *metrics
+
+	commands, bytes atomic.Int64 // under way
+	mu              sync.Mutex
+	lanes           map[laneID]*lane
 }
 
 // Open reads the organisation's identities and prepares the connections. No peer need be there yet. commits is
@@ -67,7 +71,7 @@ func Open(c *config.Config, commits *follow.Commits, files *reload.Set, registry
 	l := &Ledger{
 		msp: c.MSP, channel: c.Channel, allMSPs: c.AllMSPs, limits: c.Limits,
 		peers: peers, members: make(map[Signer]*held, len(c.Identities)),
-		commits: commits, seats: make(chan struct{}, c.Limits.MaxInFlight), metrics: m,
+		commits: commits, metrics: m, lanes: map[laneID]*lane{},
 	}
 	for _, id := range c.Identities {
 		who, err := l.hold(files, id)
@@ -123,22 +127,18 @@ func (o *opened) all() []*member {
 	return slices.Clone(o.list)
 }
 
-// Submit carries out one command and waits until it is committed. The error is a *fault.Fault where the gateway itself
-// refuses (not_served, busy, a request without canonical form), an *UnreachableError, or the context's; in all of these
-// nothing was written. Otherwise the outcome tells.
+// Submit carries out one command and waits until it is committed. Commands that come within milliseconds of each other
+// share a transaction; each has an outcome of its own. The error is a *fault.Fault where the gateway itself refuses
+// (not_served, busy, a request without canonical form), an *UnreachableError, or the context's; in all of these nothing was
+// written. Otherwise the outcome tells.
 func (l *Ledger) Submit(ctx context.Context, as Signer, chaincode, function string, command kernel.Command) (Outcome, error) {
-	outcomes, err := l.write(ctx, as, chaincode, function, command, 1, readReceipt)
-	if err != nil {
-		return Outcome{}, err
-	}
-	return outcomes[0], nil
+	return l.submit(ctx, as, chaincode, kernel.BatchCommand{Function: function, Command: command})
 }
 
-// SubmitBatch carries out many commands in one transaction. Outcomes are in the order of the commands; some may be
+// SubmitBatch carries out commands in one transaction of their own. Outcomes are in the order of the commands; some may be
 // committed and others rejected. If the transaction as a whole is rejected or unknown, so is every command.
 func (l *Ledger) SubmitBatch(ctx context.Context, as Signer, chaincode string, batch kernel.Batch) ([]Outcome, error) {
-	n := len(batch.Commands)
-	return l.write(ctx, as, chaincode, kernel.BatchFunction, batch, n, readOutcomes(n))
+	return l.together(ctx, as, chaincode, batch.Commands)
 }
 
 // Evaluate asks the organisation's own peer and decodes what it answers; nothing is written. The error is the contract's

@@ -36,7 +36,7 @@ func (l *Ledger) EndorseSigned(ctx context.Context, proposal []byte, signature [
 	if p.Channel != l.channel {
 		return e, offline.ErrForm.On(offline.ProposalField, "channel:"+l.channel)
 	}
-	leave, err := l.seat(ctx)
+	leave, err := l.seat(int64(len(proposal)))
 	if err != nil {
 		return e, err
 	}
@@ -100,8 +100,7 @@ func (l *Ledger) OrderSigned(ctx context.Context, transaction, signature []byte)
 	if t.Channel != l.channel {
 		return o, offline.ErrForm.On(offline.TransactionField, "channel:"+l.channel)
 	}
-	defer func() { l.count(t.Chaincode, []Outcome{o}, err) }()
-	leave, err := l.seat(ctx)
+	leave, err := l.seat(int64(len(transaction)))
 	if err != nil {
 		return o, err
 	}
@@ -115,13 +114,14 @@ func (l *Ledger) OrderSigned(ctx context.Context, transaction, signature []byte)
 	if err != nil {
 		return o, offline.ErrForm.On(offline.TransactionField, "transaction")
 	}
-	a := attempt{ledger: l, who: l.reader.Get(), chaincode: t.Chaincode, function: t.Function, size: 1, tx: t.Tx,
-		outcomes: []Outcome{{State: Committed, Tx: t.Tx, Receipt: t.Receipt}}}
-	failed := a.commit(ctx, signed)
-	if failed.verdict == unsent {
-		return o, failed.err
-	}
-	return a.settle(failed)[0], nil
+	c := newCaller(ctx)
+	g := &group{ledger: l, chaincode: t.Chaincode, calls: []*call{c}, whole: true}
+	c.group.Store(g)
+	a := g.carrier(func() {})
+	a.who, a.function, a.outcomes = l.reader.Get(), t.Function, []Outcome{{State: Committed, Tx: t.Tx, Receipt: t.Receipt}}
+	a.named(t.Tx)
+	go func() { g.settle(a, a.commit(context.WithoutCancel(ctx), signed)) }()
+	return c.wait()
 }
 
 // StatusSigned asks the peer, under the creator's signature, what became of a transaction. found is false if the peer does

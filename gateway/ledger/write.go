@@ -5,13 +5,12 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/hyperledger/fabric-gateway/pkg/client"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/hutong-gov/hutong/chaincode/canonical"
 	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/follow"
 )
 
@@ -31,63 +30,89 @@ const perhapsPatience = 5 * time.Second
 // at once.
 const lastLook = 2 * time.Second
 
-// seatPatience is how long a write waits for others to finish before the gateway says that it is busy.
-const seatPatience = 5 * time.Second
-
-// write carries out one transaction, trying again while it loses races.
-//
-// size is the number of commands in it, read makes their outcomes of the contract's answer.
-func (l *Ledger) write(ctx context.Context, as Signer, chaincode, function string, content any, size int, read reader) (outcomes []Outcome, err error) {
-	defer func() { l.count(chaincode, outcomes, err) }()
-	who, err := l.member(as)
+// submit takes a command to the ledger in the next group of its lane.
+func (l *Ledger) submit(ctx context.Context, as Signer, chaincode string, command kernel.BatchCommand) (Outcome, error) {
+	c, leave, err := l.admit(ctx, as, command)
 	if err != nil {
-		return nil, err
-	}
-	argument, err := canonical.Marshal(content)
-	if err != nil {
-		return nil, fault.From(err)
-	}
-	leave, err := l.seat(ctx)
-	if err != nil {
-		return nil, err
+		l.metrics.submits.WithLabelValues(chaincode, stateUnsent).Inc()
+		return Outcome{}, err
 	}
 	defer leave()
-	pauses := backoff.ExponentialBackOff{InitialInterval: firstPause, MaxInterval: longestPause, Multiplier: pauseFactor, RandomizationFactor: pauseSpread}
-	for try := 0; ; try++ {
-		attempt := attempt{ledger: l, who: who, chaincode: chaincode, function: function, argument: argument, size: size, read: read}
-		failed := attempt.run(ctx)
-		again := failed.verdict == raced || failed.verdict == disagreed
-		if again && try < l.limits.MaxRetries && pause(ctx, pauses.NextBackOff()) {
-			l.metrics.retries.WithLabelValues(chaincode, string(failed.verdict)).Inc()
-			continue
-		}
-		if failed.verdict == unsent {
-			return nil, failed.err
-		}
-		return attempt.settle(failed), nil
-	}
+	c.lane = l.lane(as, chaincode)
+	c.lane.add(c)
+	return c.wait()
 }
 
-// seat takes a place among the writes under way. Fault: gateway.busy.
-func (l *Ledger) seat(ctx context.Context) (leave func(), err error) {
-	leave = func() { <-l.seats; l.metrics.inFlight.Dec() }
-	select {
-	case l.seats <- struct{}{}:
-		l.metrics.inFlight.Inc()
-		return leave, nil
-	default:
+// together takes commands to the ledger in one transaction of their own.
+func (l *Ledger) together(ctx context.Context, as Signer, chaincode string, commands []kernel.BatchCommand) ([]Outcome, error) {
+	g := &group{ledger: l, as: as, chaincode: chaincode, whole: true, endorsed: func() {}}
+	for _, command := range commands {
+		c, leave, err := l.admit(ctx, as, command)
+		if err != nil {
+			l.metrics.submits.WithLabelValues(chaincode, stateUnsent).Inc()
+			return nil, err
+		}
+		defer leave()
+		c.group.Store(g)
+		g.calls = append(g.calls, c)
 	}
-	timer := time.NewTimer(seatPatience)
-	defer timer.Stop()
-	select {
-	case l.seats <- struct{}{}:
-		l.metrics.inFlight.Inc()
-		return leave, nil
-	case <-timer.C:
+	calls := g.calls
+	go g.run(0)
+	outcomes := make([]Outcome, len(calls))
+	for i, c := range calls {
+		var err error
+		if outcomes[i], err = c.wait(); err != nil {
+			return nil, err
+		}
+	}
+	return outcomes, nil
+}
+
+// admit takes a command in. Faults: gateway.not_served, gateway.busy, a request without canonical form.
+func (l *Ledger) admit(ctx context.Context, as Signer, command kernel.BatchCommand) (c *call, leave func(), err error) {
+	if _, err := l.member(as); err != nil {
+		return nil, nil, err
+	}
+	if c, err = newCall(ctx, command); err != nil {
+		return nil, nil, err
+	}
+	leave, err = l.seat(int64(len(c.text)))
+	return c, leave, err
+}
+
+// seat takes a place among the writes under way, for so many bytes, unless the gateway has as much under way as it may
+// have: what waits is in memory. Fault: gateway.busy.
+func (l *Ledger) seat(size int64) (leave func(), err error) {
+	commands, bytes := l.commands.Add(1), l.bytes.Add(size)
+	l.metrics.inFlight.Inc()
+	leave = func() {
+		l.commands.Add(-1)
+		l.bytes.Add(-size)
+		l.metrics.inFlight.Dec()
+	}
+	if commands > int64(l.limits.MaxInFlight) || bytes > l.limits.MaxInFlightBytes {
+		leave()
 		return nil, fault.New(fault.Limit, ReasonBusy, "too many writes are under way; send the request again later").On("gateway", "max_in_flight")
-	case <-ctx.Done():
-		return nil, ctx.Err()
 	}
+	return leave, nil
+}
+
+// lane is where commands of an identity for a contract gather.
+func (l *Ledger) lane(as Signer, chaincode string) *lane {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	id := laneID{as, chaincode}
+	n, ok := l.lanes[id]
+	if !ok {
+		n = &lane{ledger: l, as: as, chaincode: chaincode, records: map[string]int{}}
+		l.lanes[id] = n
+	}
+	return n
+}
+
+type laneID struct {
+	as        Signer
+	chaincode string
 }
 
 // pause waits; false if the caller gave up first.
@@ -102,16 +127,6 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (l *Ledger) count(chaincode string, outcomes []Outcome, err error) {
-	if err != nil {
-		l.metrics.submits.WithLabelValues(chaincode, stateUnsent).Inc()
-		return
-	}
-	for _, o := range outcomes {
-		l.metrics.submits.WithLabelValues(chaincode, string(o.State)).Inc()
-	}
-}
-
 // attempt is one transaction on its way.
 type attempt struct {
 	ledger              *Ledger
@@ -120,6 +135,11 @@ type attempt struct {
 	argument            []byte
 	size                int // commands in it
 	read                reader
+	// What the group wants to know as it happens.
+	proposed func(tx string)
+	endorsed func() // or not: the endorsers have done what they will
+	sending  func() // may wait for its turn
+	ordered  func() // an orderer has it, or may have
 
 	tx       string
 	block    uint64
@@ -129,6 +149,8 @@ type attempt struct {
 // run takes the transaction through its stages.
 func (a *attempt) run(ctx context.Context) failure {
 	transaction, failed := a.endorse(ctx)
+	a.argument = nil // may be large, and the wait long
+	a.endorsed()
 	if transaction == nil {
 		return failed
 	}
@@ -142,20 +164,17 @@ func (a *attempt) run(ctx context.Context) failure {
 // commit orders an endorsed transaction and waits for its block.
 func (a *attempt) commit(ctx context.Context, transaction *client.Transaction) failure {
 	commit, stop := a.ledger.commits.Await(a.tx) // before it is sent: its block may be faster than the answer
+	defer stop()
 	patience := a.ledger.limits.CommitTimeout.Std()
 	failed := a.order(ctx, transaction)
-	if failed.verdict == ambiguous {
+	switch failed.verdict {
+	case done:
+		a.ordered()
+	case ambiguous:
 		patience = min(patience, perhapsPatience)
-	} else if failed.verdict != done {
-		stop()
+	default:
 		return failed
-	} else if _, async := AnswerBy(ctx); async {
-		if found, ok := a.early(ctx, commit, stop); ok {
-			return a.judge(ctx, found)
-		}
-		return failure{verdict: accepted}
 	}
-	defer stop()
 	found, ok := a.await(ctx, commit, patience)
 	if !ok {
 		return failure{verdict: ambiguous}
@@ -171,7 +190,17 @@ func (a *attempt) judge(ctx context.Context, commit follow.Commit) failure {
 		}
 	}
 	a.block = commit.Block
-	return decodeCommit(commit.Code)
+	failed := decodeCommit(commit.Code)
+	if failed.verdict == done {
+		a.locate(ctx)
+	}
+	return failed
+}
+
+// named gives the transaction its id.
+func (a *attempt) named(tx string) {
+	a.tx = tx
+	a.proposed(tx)
 }
 
 // endorse collects what the policy asks for: the own peer first, then as many others as are needed.
@@ -181,7 +210,7 @@ func (a *attempt) endorse(ctx context.Context) (*client.Transaction, failure) {
 	if err != nil {
 		return nil, failure{verdict: unsent, err: err}
 	}
-	a.tx = proposal.TransactionID()
+	a.named(proposal.TransactionID())
 	ctx, cancel := context.WithTimeout(ctx, a.ledger.limits.EndorseTimeout.Std())
 	defer cancel()
 	transaction, err := proposal.EndorseWithContext(ctx)
@@ -197,6 +226,7 @@ func (a *attempt) endorse(ctx context.Context) (*client.Transaction, failure) {
 // order sends the transaction to the ordering service. A caller who gives up does not interrupt it: half sent is the one
 // state nobody wants.
 func (a *attempt) order(ctx context.Context, transaction *client.Transaction) failure {
+	a.sending()
 	if ctx.Err() != nil {
 		return failure{verdict: unsent, err: ctx.Err()}
 	}
@@ -263,7 +293,7 @@ func (a *attempt) locate(ctx context.Context) {
 	blocks := map[string]uint64{}
 	for i := range a.outcomes {
 		tx := a.outcomes[i].Receipt.Tx
-		if tx == "" {
+		if !a.outcomes[i].Receipt.Replayed || tx == a.tx {
 			continue
 		}
 		if _, asked := blocks[tx]; !asked {
@@ -283,8 +313,6 @@ func (a *attempt) settle(failed failure) []Outcome {
 		switch failed.verdict {
 		case done:
 			outcomes[i] = a.settled(a.outcomes[i])
-		case accepted:
-			outcomes[i] = a.pending(a.outcomes[i])
 		case ambiguous:
 			outcomes[i] = Outcome{State: Unknown, Tx: a.tx}
 		default:
@@ -299,11 +327,11 @@ func (a *attempt) settle(failed failure) []Outcome {
 
 // settled completes a command's outcome once the transaction is in a block, or need not be.
 func (a *attempt) settled(o Outcome) Outcome {
-	if a.block > 0 {
+	switch {
+	case o.Receipt.Replayed && o.Receipt.Tx != a.tx:
+		o.Tx = o.Receipt.Tx // and the block it was found in
+	case a.block > 0:
 		o.Tx, o.Block = a.tx, a.block
-	}
-	if o.Receipt.Replayed {
-		o.Tx = o.Receipt.Tx
 	}
 	return o
 }

@@ -1,0 +1,34 @@
+package exchange
+
+// What a request changes, by its noun and id: commands on the same record must not overtake each other (kernel.Changer).
+
+// Changes implements kernel.Changer.
+func (r UpdateAgency) Changes() string { return Agencies.Noun + "/" + r.Agency }
+
+// Changes implements kernel.Changer.
+func (r AssignDuties) Changes() string { return Agencies.Noun + "/" + r.Agency }
+
+// Changes implements kernel.Changer.
+func (r WithdrawDataset) Changes() string { return Datasets.Noun + "/" + r.Dataset }
+
+// Changes implements kernel.Changer.
+func (r GrantAccess) Changes() string { return Grants.Noun + "/" + r.Grant }
+
+// Changes implements kernel.Changer.
+func (r DenyAccess) Changes() string { return Grants.Noun + "/" + r.Grant }
+
+// Changes implements kernel.Changer.
+func (r WithdrawGrant) Changes() string { return Grants.Noun + "/" + r.Grant }
+
+// Changes implements kernel.Changer.
+func (r RevokeConsent) Changes() string { return Consents.Noun + "/" + r.Consent }
+
+// Changes implements kernel.Changer. A request makes a use; what it shares with others is the subject's log, in which it
+// takes a number.
+func (r RequestUse) Changes() string { return Logs.Noun + "/" + r.Subject }
+
+// Changes implements kernel.Changer.
+func (r DeliverUse) Changes() string { return Uses.Noun + "/" + r.Use }
+
+// Changes implements kernel.Changer.
+func (r AcknowledgeUse) Changes() string { return Uses.Noun + "/" + r.Use }
