@@ -136,6 +136,9 @@ func (a *App) SubmitSigned(ctx context.Context, who Actor, req SubmitSigned) (r 
 	if err := a.isOf(ctx, who, &t.Proposal, req.Keyed, offline.TransactionField); err != nil {
 		return r, err
 	}
+	if _, err := t.Creator.Verified(t.Digest(), req.Signature); err != nil {
+		return r, err
+	}
 	done, known, err := a.Store.Transaction(ctx, t.Tx)
 	if err != nil {
 		return r, err

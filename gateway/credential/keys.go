@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"sync/atomic"
@@ -63,6 +64,12 @@ func (l *limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err == nil && response.StatusCode >= http.StatusInternalServerError {
 		response.Body.Close() // the provider is there but not well: as good as not reached
 		return nil, errors.New("the identity provider answered " + response.Status)
+	}
+	if err == nil {
+		response.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(response.Body, maxAnswer), response.Body}
 	}
 	return response, err
 }

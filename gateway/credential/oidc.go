@@ -7,9 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -37,7 +37,7 @@ const (
 	fetchEvery   = time.Second
 	fetchBurst   = 8
 	fetchTimeout = 10 * time.Second
-	maxKeySet    = 1 << 20
+	maxAnswer    = 1 << 20 // bytes of a discovery document or key set
 	// Discovery is tried again after these while the provider is not there.
 	firstRetry = 250 * time.Millisecond
 	lastRetry  = 10 * time.Second
@@ -138,6 +138,9 @@ func (v *Verifier) load(ctx context.Context) error {
 	if err := provider.Claims(&document); err != nil || document.Keys == "" {
 		return errors.New("discovery: the document names no jwks_uri")
 	}
+	if !strings.HasPrefix(document.Keys, "https://") {
+		return errors.New("discovery: the jwks_uri is not an https address: whoever is in between could put keys of their own there")
+	}
 	if err := v.probeKeys(ctx, document.Keys); err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
@@ -164,7 +167,7 @@ func (v *Verifier) probeKeys(ctx context.Context, address string) error {
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("status %d", response.StatusCode)
 	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxKeySet)).Decode(&set); err != nil {
+	if err := json.NewDecoder(response.Body).Decode(&set); err != nil {
 		return err
 	}
 	if len(set.Keys) == 0 {

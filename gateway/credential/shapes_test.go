@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -215,4 +216,31 @@ func TestBoundTokens(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnbound)
 	_, err = v.Verify(t.Context(), i.token("k1", func(c map[string]any) { c["cnf"] = map[string]any{"x5t#S256": ""} }))
 	require.ErrorIs(t, err, ErrBinding)
+}
+
+// TestKeysInTheClear: a provider that keeps its keys where anybody in between can change them is not listened to.
+func TestKeysInTheClear(t *testing.T) {
+	var server *httptest.Server
+	server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]any{"issuer": server.URL, "jwks_uri": "http://127.0.0.1/keys", "authorization_endpoint": "x", "token_endpoint": "x"})
+	}))
+	t.Cleanup(server.Close)
+	v := NewVerifier(config.OIDC{Issuer: server.URL, Audience: "hutong"}, nil)
+	v.transport.next.Store(server.Client().Transport.(*http.Transport).Clone())
+	require.ErrorContains(t, v.load(t.Context()), "jwks_uri is not an https address")
+}
+
+// TestAnswersWithoutEnd: a provider that sends and sends is cut off.
+func TestAnswersWithoutEnd(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for piece := bytes.Repeat([]byte(" "), 1<<16); ; {
+			if _, err := w.Write(piece); err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	v := NewVerifier(config.OIDC{Issuer: server.URL, Audience: "hutong"}, nil)
+	v.transport.next.Store(server.Client().Transport.(*http.Transport).Clone())
+	require.Error(t, v.load(t.Context()))
 }

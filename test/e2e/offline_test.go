@@ -122,6 +122,8 @@ func TestNetworkOfflineSigning(t *testing.T) {
 	again, err := stageOf[app.Receipt](ctx, s, "submissions", submission)
 	require.NoError(t, err)
 	require.Equal(t, receipt, again, "sent twice, it is done once")
+	_, err = stageOf[app.Receipt](ctx, s, "submissions", object{"transaction": endorsed.Transaction, "signature": own.sign(t, prepared.Digest)})
+	require.Equal(t, "offline.signature", client.Reason(err), "what is done is told to its signer only")
 
 	t.Run("the whole again with the same key is the first receipt", func(t *testing.T) {
 		prepared, err := stageOf[app.Proposal](ctx, s, "proposals", own.propose("offline-1"))

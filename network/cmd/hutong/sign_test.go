@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hutong-gov/hutong/chaincode/kernel"
+	"github.com/hutong-gov/hutong/gateway/key/softhsm"
 	"github.com/hutong-gov/hutong/gateway/offline"
 	"github.com/hutong-gov/hutong/gateway/offline/offlinetest"
 )
@@ -149,6 +150,25 @@ func TestNothingIsSigned(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
+}
+
+// TestSigningInHardware: the same, with a key that leaves its token never.
+func TestSigningInHardware(t *testing.T) {
+	token := softhsm.New(t)
+	d := newDesk(t)
+	token.Import(d.admin.PEM(t), "hall-admin", "0a")
+	prepared := filepath.Join(d.dir, "prepared.json")
+	body, words, err := d.sign("yes\n", "proposal", prepared, "--pkcs11-module", token.Module, "--pkcs11-token", token.PKCS11.Token, "--pkcs11-id", "0a", "--pin-file", token.PINFile)
+	require.NoError(t, err)
+	require.Contains(t, words, "services.hall, admin of ServicesMSP")
+	p, err := offline.ReadProposal(body.Proposal)
+	require.NoError(t, err)
+	_, err = p.Creator.Verified(p.Digest(), body.Signature)
+	require.NoError(t, err)
+	stranger := offlinetest.NewIdentity(t, "hall", "admin", time.Now().Add(time.Hour))
+	token.Import(stranger.PEM(t), "stranger", "0b")
+	_, _, err = d.sign("yes\n", "proposal", prepared, "--pkcs11-module", token.Module, "--pkcs11-token", token.PKCS11.Token, "--pkcs11-label", "stranger", "--pin-file", token.PINFile)
+	require.ErrorContains(t, err, "not the certificate's")
 }
 
 func must[T any](v T, err error) T {
