@@ -3,18 +3,14 @@ package rest
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 
-	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/rest/resttest"
 )
 
@@ -117,37 +113,6 @@ func TestDocumentTellsWhatIsChecked(t *testing.T) {
 	again, err := Document(table(), About{Issuer: "https://127.0.0.1:17004"})
 	require.NoError(t, err)
 	require.Equal(t, string(raw), string(again))
-}
-
-// TestAuthorisationMatrix writes the matrix of routes and roles, and sends a request for each cell: nobody without a token,
-// nobody with another role, everybody who stands in the row comes further than the check of roles.
-func TestAuthorisationMatrix(t *testing.T) {
-	rows := Routes(nil)
-	var b strings.Builder
-	for _, r := range rows {
-		fmt.Fprintf(&b, "%-6s %-60s %s\n", r.Method, r.Path, strings.Join(r.Roles, " "))
-	}
-	golden(t, "testdata/matrix.txt", []byte(b.String()))
-
-	w := newWorld(t, func(c *Config) { c.Routes = slices.Concat(table(), rows) })
-	for _, r := range slices.Concat(table(), rows) {
-		target := pathName.ReplaceAllString(r.Path, "x")
-		if r.Open() {
-			continue
-		}
-		p := problemOf(t, w.send(r.Method, target, "", ""))
-		require.Equal(t, "token.missing", p.Reason, "%s %s", r.Method, r.Path)
-		for _, role := range app.Roles[1:] {
-			// an unknown query parameter stops a request that passed the check of roles before it is called
-			answer := w.send(r.Method, target+"?no_such_parameter=1", "token-"+role, "")
-			p := problemOf(t, answer)
-			if slices.Contains(r.Roles, role) {
-				require.Equal(t, http.StatusUnprocessableEntity, p.Status, "%s %s as %s", r.Method, r.Path, role)
-			} else {
-				require.Equal(t, "access.role", p.Reason, "%s %s as %s", r.Method, r.Path, role)
-			}
-		}
-	}
 }
 
 func TestServedDocumentIsTheGeneratedOne(t *testing.T) {
