@@ -100,7 +100,7 @@ func (c *call) leave() (Outcome, error) {
 		return Outcome{}, c.ctx.Err()
 	}
 	g := c.group.Load()
-	if g.abandoned() { // it is not sent, and says so
+	if g == nil || g.abandoned() { // it is not sent, and says so
 		r := <-c.done
 		return r.outcome, r.err
 	}

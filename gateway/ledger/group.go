@@ -71,8 +71,10 @@ func (g *group) run(try int) {
 	once := sync.OnceFunc(g.endorsed)
 	defer once()
 	defer g.hand()
-	// What is under way has values of its first caller (a trace), and ends by its own limits.
-	ctx, cancel := context.WithCancel(context.WithoutCancel(g.calls[0].ctx))
+	ctx, step := g.step(try)
+	defer step.End()
+	// What is under way ends by its own limits.
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g.set(func() { g.cancel = cancel })
 	for _, c := range g.calls {
@@ -135,6 +137,7 @@ func (g *group) carrier(endorsed func()) *attempt {
 		sending: func() {
 			g.turn()
 			g.set(func() { g.sending = true })
+			g.journey()
 		},
 	}
 	a.ordered = func() {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/hutong-gov/hutong/gateway/trace"
 )
 
 // How a lane gathers. A caller alone never waits. Where there were many lately, a group goes as soon as half of them are
@@ -55,6 +57,10 @@ type lane struct {
 func (n *lane) add(c *call) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.ledger.stopping.Load() {
+		n.refuse(c)
+		return
+	}
 	n.waiting = append(n.waiting, c)
 	n.ledger.metrics.queued.Inc()
 	now := time.Now()
@@ -136,6 +142,23 @@ func (n *lane) drop(c *call) bool {
 	return true
 }
 
+// stop refuses what waits: it has not been sent.
+func (n *lane) stop() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range n.waiting {
+		n.refuse(c)
+	}
+	n.ledger.metrics.queued.Sub(float64(len(n.waiting)))
+	n.waiting = nil
+	n.rest()
+}
+
+func (n *lane) refuse(c *call) {
+	n.ledger.metrics.submits.WithLabelValues(n.chaincode, stateUnsent).Inc()
+	c.tell(Outcome{}, Stopping)
+}
+
 // next takes the commands of the next group.
 func (n *lane) next() []*call {
 	most := MaxGroup
@@ -170,6 +193,7 @@ func (n *lane) send(calls []*call) {
 	for _, c := range calls {
 		c.group.Store(g)
 		n.ledger.metrics.stages.WithLabelValues(stageGather).Observe(now.Sub(c.since).Seconds())
+		trace.Since(c.ctx, stageGather, c.since)
 		if c.command.Record != "" {
 			n.records[c.command.Record]++
 		}

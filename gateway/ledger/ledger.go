@@ -55,6 +55,7 @@ type Ledger struct {
 	commands, bytes atomic.Int64 // under way
 	mu              sync.Mutex
 	lanes           map[laneID]*lane
+	stopping        atomic.Bool
 }
 
 // Open reads the organisation's identities and prepares the connections. No peer need be there yet. commits is

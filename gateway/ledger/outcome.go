@@ -42,6 +42,7 @@ type Outcome struct {
 const (
 	ReasonNotServed   = "gateway.not_served"      // the identity belongs to another gateway
 	ReasonBusy        = "gateway.busy"            // too many writes under way
+	ReasonStopping    = "gateway.stopping"        // the gateway is about to end
 	ReasonContention  = "transaction.contention"  // lost every race with other writes of the same records
 	ReasonDisagreed   = "transaction.disagreed"   // endorsers answered differently, every time
 	ReasonInvalid     = "transaction.invalid"     // committed as invalid for another reason; the rule names it

@@ -12,6 +12,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/follow"
+	"github.com/hutong-gov/hutong/gateway/trace"
 )
 
 // Pauses between the tries of a write that lost a race: about a block's time, growing, spread at random so that those
@@ -31,7 +32,9 @@ const perhapsPatience = 5 * time.Second
 const lastLook = 2 * time.Second
 
 // submit takes a command to the ledger in the next group of its lane.
-func (l *Ledger) submit(ctx context.Context, as Signer, chaincode string, command kernel.BatchCommand) (Outcome, error) {
+func (l *Ledger) submit(ctx context.Context, as Signer, chaincode string, command kernel.BatchCommand) (outcome Outcome, err error) {
+	ctx, step := traced(ctx, chaincode, command.Function)
+	defer func() { told(step, outcome, err) }()
 	c, leave, err := l.admit(ctx, as, command)
 	if err != nil {
 		l.metrics.submits.WithLabelValues(chaincode, stateUnsent).Inc()
@@ -45,6 +48,8 @@ func (l *Ledger) submit(ctx context.Context, as Signer, chaincode string, comman
 
 // together takes commands to the ledger in one transaction of their own.
 func (l *Ledger) together(ctx context.Context, as Signer, chaincode string, commands []kernel.BatchCommand) ([]Outcome, error) {
+	ctx, step := traced(ctx, chaincode, kernel.BatchFunction)
+	defer step.End()
 	g := &group{ledger: l, as: as, chaincode: chaincode, whole: true, endorsed: func() {}}
 	for _, command := range commands {
 		c, leave, err := l.admit(ctx, as, command)
@@ -68,7 +73,7 @@ func (l *Ledger) together(ctx context.Context, as Signer, chaincode string, comm
 	return outcomes, nil
 }
 
-// admit takes a command in. Faults: gateway.not_served, gateway.busy, a request without canonical form.
+// admit takes a command in. Faults: gateway.not_served, gateway.busy, gateway.stopping, a request without canonical form.
 func (l *Ledger) admit(ctx context.Context, as Signer, command kernel.BatchCommand) (c *call, leave func(), err error) {
 	if _, err := l.member(as); err != nil {
 		return nil, nil, err
@@ -81,8 +86,11 @@ func (l *Ledger) admit(ctx context.Context, as Signer, command kernel.BatchComma
 }
 
 // seat takes a place among the writes under way, for so many bytes, unless the gateway has as much under way as it may
-// have: what waits is in memory. Fault: gateway.busy.
+// have: what waits is in memory. Faults: gateway.busy, gateway.stopping.
 func (l *Ledger) seat(size int64) (leave func(), err error) {
+	if l.stopping.Load() {
+		return nil, Stopping
+	}
 	commands, bytes := l.commands.Add(1), l.bytes.Add(size)
 	l.metrics.inFlight.Inc()
 	leave = func() {
@@ -206,6 +214,8 @@ func (a *attempt) named(tx string) {
 // endorse collects what the policy asks for: the own peer first, then as many others as are needed.
 func (a *attempt) endorse(ctx context.Context) (*client.Transaction, failure) {
 	defer a.ledger.metrics.stage(string(Endorsing), time.Now())
+	ctx, step := trace.Start(ctx, string(Endorsing))
+	defer step.End()
 	proposal, err := a.who.network.GetContract(a.chaincode).NewProposal(a.function, client.WithBytesArguments(a.argument))
 	if err != nil {
 		return nil, failure{verdict: unsent, err: err}
@@ -231,6 +241,8 @@ func (a *attempt) order(ctx context.Context, transaction *client.Transaction) fa
 		return failure{verdict: unsent, err: ctx.Err()}
 	}
 	defer a.ledger.metrics.stage(string(Ordering), time.Now())
+	ctx, step := trace.Start(ctx, string(Ordering))
+	defer step.End()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.ledger.limits.SubmitTimeout.Std())
 	defer cancel()
 	if _, err := transaction.SubmitWithContext(ctx); err != nil {
@@ -242,6 +254,8 @@ func (a *attempt) order(ctx context.Context, transaction *client.Transaction) fa
 // await waits for the transaction's block: from the stream, and from the peer if the stream is not live. false: not known.
 func (a *attempt) await(ctx context.Context, commit <-chan follow.Commit, patience time.Duration) (follow.Commit, bool) {
 	defer a.ledger.metrics.stage("commit", time.Now())
+	ctx, step := trace.Start(ctx, "commit")
+	defer step.End()
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	lost := a.ledger.commits.Lost()

@@ -5,11 +5,11 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/gateway/ledger"
 )
 
 // errStops is the answer to a request that comes when no new ones are begun.
-var errStops = fault.New(fault.Internal, "gateway.stopping", "the gateway stops and nothing was begun; wait as Retry-After says and repeat the request, elsewhere if there is another gateway")
+var errStops = ledger.Stopping
 
 // Stages of a server's end, in their order. Requests that have been begun are finished in all of them.
 const (

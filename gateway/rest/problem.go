@@ -70,7 +70,7 @@ var special = map[string]int{
 	"gateway.timeout":       http.StatusGatewayTimeout,
 	"stream.limit":          http.StatusTooManyRequests,
 	"gateway.overloaded":    http.StatusServiceUnavailable,
-	"gateway.stopping":      http.StatusServiceUnavailable,
+	ledger.ReasonStopping:   http.StatusServiceUnavailable,
 	ledger.ReasonBusy:       http.StatusServiceUnavailable,
 	"ledger.unreachable":    http.StatusServiceUnavailable,
 	"neighbour.unreachable": http.StatusServiceUnavailable,

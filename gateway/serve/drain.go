@@ -16,7 +16,8 @@ const settlePace = 5 * time.Millisecond
 
 // drain ends the serving, in this order:
 //
-//	not ready ──delay──▶ new requests are refused ──▶ those under way are answered ──▶ the projection has what they wrote
+//	not ready ──delay──▶ new requests and writes that were not sent yet are refused
+//	  ──▶ those under way are answered ──▶ the projection has what they wrote
 //
 // The delay is the time that balancers need to notice; everything is served as before. Whoever was told that a write is
 // committed finds it on the ledger and, with min_block, in this gateway's tables when it is back. Whoever is still waiting
@@ -29,6 +30,7 @@ func (g *Gateway) drain(ctx context.Context, servers []*http.Server) error {
 	g.rest.Part()
 	wait(background, min(delay, partingTime))
 	g.rest.Refuse()
+	g.ledger.Refuse()
 
 	patience, cancel := context.WithTimeout(background, g.config.Limits.ShutdownPatience.Std())
 	defer cancel()

@@ -45,7 +45,7 @@ func TestNetworkGatewayDrainsAmidSubmits(t *testing.T) {
 			if balanced {
 				delay = drainDelay
 			}
-			second := startSecond(ctx, t, c, delay)
+			second := startSecond(ctx, t, c, delayed(delay))
 			load := &drainLoad{second: second, storm: &storm{city: c, subject: person.Me.Pseudonym, acknowledged: map[string]app.Issued{}}, firsts: map[string]string{}}
 			load.run(ctx, t, fmt.Sprintf("drain.%t", balanced), balanced)
 			require.NoError(t, second.wait(t, 20*time.Second), "exit code 0")
@@ -53,7 +53,7 @@ func TestNetworkGatewayDrainsAmidSubmits(t *testing.T) {
 			require.GreaterOrEqual(t, len(load.firsts), drainAfter)
 			load.storm.onceOnLedger(ctx, t)
 
-			second = startSecond(ctx, t, c, 0)
+			second = startSecond(ctx, t, c, delayed(0))
 			for key, id := range load.firsts {
 				again, err := client.Do[app.Issued](ctx, second.officer, http.MethodPost, "/v1/certificates", load.storm.request(), client.Key(key))
 				require.NoError(t, err, key)
@@ -69,7 +69,7 @@ func TestNetworkGatewayDrainsAmidSubmits(t *testing.T) {
 // TestNetworkSecondSignalStopsAtOnce: who asks twice does not want to wait.
 func TestNetworkSecondSignalStopsAtOnce(t *testing.T) {
 	ctx, c := real(t)
-	second := startSecond(ctx, t, c, time.Minute)
+	second := startSecond(ctx, t, c, delayed(time.Minute))
 	require.NoError(t, second.process.Process.Signal(syscall.SIGTERM))
 	require.Eventually(t, func() bool { return !second.ready(ctx) }, 5*time.Second, 10*time.Millisecond)
 	select {
@@ -94,7 +94,11 @@ type gatewayProcess struct {
 	log     string
 }
 
-func startSecond(ctx context.Context, t *testing.T, c *testCity, delay time.Duration) *gatewayProcess {
+func delayed(by time.Duration) func(*config.Config) {
+	return func(c *config.Config) { c.Limits.ShutdownDelay = config.Duration(by) }
+}
+
+func startSecond(ctx context.Context, t *testing.T, c *testCity, change func(*config.Config)) *gatewayProcess {
 	t.Helper()
 	n := c.network
 	settings, err := config.Load(filepath.Join(n.Options.State, "organisations", "market", "gateway", "gateway.yaml"))
@@ -104,7 +108,8 @@ func startSecond(ctx context.Context, t *testing.T, c *testCity, delay time.Dura
 	settings.Listen = free.Addr().String()
 	require.NoError(t, free.Close())
 	dir := t.TempDir()
-	settings.DataDir, settings.Limits.ShutdownDelay = filepath.Join(dir, "data"), config.Duration(delay)
+	settings.DataDir = filepath.Join(dir, "data")
+	change(settings)
 	text, err := settings.Marshal()
 	require.NoError(t, err)
 	file := filepath.Join(dir, "gateway.yaml")
