@@ -18,6 +18,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -43,6 +44,7 @@ type Ledger interface {
 type Store interface {
 	Get(ctx context.Context, noun, id string) (store.Record, bool, error)
 	Find(ctx context.Context, q store.Query) ([]store.Record, string, error)
+	Bodies(ctx context.Context, q store.Query) ([]json.RawMessage, string, error)
 	Transaction(ctx context.Context, id string) (store.Transaction, bool, error)
 	Blocks(ctx context.Context, q store.BlockQuery) ([]store.Block, string, error)
 	feed.Source

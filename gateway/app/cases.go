@@ -49,7 +49,7 @@ type Cases struct {
 }
 
 // Cases lists a citizen's own cases, the cases an agency leads, or all for an auditor.
-func (a *App) Cases(ctx context.Context, who Actor, req Cases) (page Page[collaboration.Case], err error) {
+func (a *App) Cases(ctx context.Context, who Actor, req Cases) (page Records[collaboration.Case], err error) {
 	if err := who.is(Citizen, Officer, Auditor); err != nil {
 		return page, err
 	}
@@ -60,7 +60,7 @@ func (a *App) Cases(ctx context.Context, who Actor, req Cases) (page Page[collab
 	case Officer:
 		q.Agency = who.Agency
 	}
-	return list[collaboration.Case](ctx, a, req.Paging, q)
+	return records[collaboration.Case](ctx, a, req.Paging, q)
 }
 
 // CaseByID is GET /v1/cases/{id}.

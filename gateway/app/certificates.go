@@ -291,7 +291,7 @@ type Certificates struct {
 }
 
 // Certificates lists a citizen's certificates, those an agency issued, or all for an auditor.
-func (a *App) Certificates(ctx context.Context, who Actor, req Certificates) (page Page[certificate.Certificate], err error) {
+func (a *App) Certificates(ctx context.Context, who Actor, req Certificates) (page Records[certificate.Certificate], err error) {
 	if err := who.is(Citizen, Officer, Auditor); err != nil {
 		return page, err
 	}
@@ -302,7 +302,7 @@ func (a *App) Certificates(ctx context.Context, who Actor, req Certificates) (pa
 	case Officer:
 		q.Agency = who.Agency
 	}
-	return list[certificate.Certificate](ctx, a, req.Paging, q)
+	return records[certificate.Certificate](ctx, a, req.Paging, q)
 }
 
 // Certificate shows a certificate to its holder, its issuer and auditors.

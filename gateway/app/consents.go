@@ -70,7 +70,7 @@ type Consents struct {
 }
 
 // Consents lists a citizen's consents, those given to an agency, or all for an auditor.
-func (a *App) Consents(ctx context.Context, who Actor, req Consents) (page Page[exchange.Consent], err error) {
+func (a *App) Consents(ctx context.Context, who Actor, req Consents) (page Records[exchange.Consent], err error) {
 	if err := who.is(Citizen, Officer, Auditor); err != nil {
 		return page, err
 	}
@@ -81,5 +81,5 @@ func (a *App) Consents(ctx context.Context, who Actor, req Consents) (page Page[
 	case Officer:
 		q.Peer = who.Agency
 	}
-	return list[exchange.Consent](ctx, a, req.Paging, q)
+	return records[exchange.Consent](ctx, a, req.Paging, q)
 }

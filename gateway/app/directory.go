@@ -101,8 +101,8 @@ func (a *App) AssignDuties(ctx context.Context, who Actor, req AssignDuties) (Re
 type Agencies struct{ Paging }
 
 // Agencies lists the agencies with their names, keys, gateways and duties. Anybody may ask.
-func (a *App) Agencies(ctx context.Context, _ Actor, req Agencies) (Page[exchange.Agency], error) {
-	return list[exchange.Agency](ctx, a, req.Paging, store.Query{Noun: "agency"})
+func (a *App) Agencies(ctx context.Context, _ Actor, req Agencies) (Records[exchange.Agency], error) {
+	return records[exchange.Agency](ctx, a, req.Paging, store.Query{Noun: "agency"})
 }
 
 // PublishDataset is POST /v1/datasets.
@@ -152,8 +152,8 @@ type Datasets struct {
 }
 
 // Datasets lists the directory: what agencies hold and may share, never the data. Anybody may ask.
-func (a *App) Datasets(ctx context.Context, _ Actor, req Datasets) (Page[exchange.Dataset], error) {
-	return list[exchange.Dataset](ctx, a, req.Paging, store.Query{Noun: "dataset", Agency: req.Agency, Status: req.Status})
+func (a *App) Datasets(ctx context.Context, _ Actor, req Datasets) (Records[exchange.Dataset], error) {
+	return records[exchange.Dataset](ctx, a, req.Paging, store.Query{Noun: "dataset", Agency: req.Agency, Status: req.Status})
 }
 
 // RequestGrant is POST /v1/grants.
@@ -245,7 +245,7 @@ type Grants struct {
 }
 
 // Grants lists an agency's grants, those it gave, or all for an auditor.
-func (a *App) Grants(ctx context.Context, who Actor, req Grants) (page Page[exchange.Grant], err error) {
+func (a *App) Grants(ctx context.Context, who Actor, req Grants) (page Records[exchange.Grant], err error) {
 	if err := who.is(Officer, AgencyAdmin, Auditor); err != nil {
 		return page, err
 	}
@@ -257,5 +257,5 @@ func (a *App) Grants(ctx context.Context, who Actor, req Grants) (page Page[exch
 	default:
 		q.Peer = who.Agency
 	}
-	return list[exchange.Grant](ctx, a, req.Paging, q)
+	return records[exchange.Grant](ctx, a, req.Paging, q)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/gateway/store"
@@ -27,6 +28,34 @@ type Page[T any] struct {
 	Next  string `json:"next_page_token,omitempty" doc:"Absent on the last page."`
 	AsOf  uint64 `json:"as_of_block" doc:"The read includes this block and everything before it."`
 }
+
+// Records is a page of records as the ledger has them. They are written out as they are stored: nobody pays for reading a
+// page into structs and writing it from them again. Items is therefore empty here; it describes what is written.
+type Records[T any] struct {
+	Page[T]
+	bodies []json.RawMessage
+}
+
+// AppendJSON writes the page.
+func (r Records[T]) AppendJSON(to []byte) []byte {
+	to = append(to, `{"items":[`...)
+	for i, body := range r.bodies {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = append(to, body...)
+	}
+	to = append(to, ']')
+	if r.Next != "" {
+		to = append(to, `,"next_page_token":`...)
+		to = strconv.AppendQuote(to, r.Next) // base64 and the like: Go's quotes and JSON's are the same
+	}
+	to = append(to, `,"as_of_block":`...)
+	return append(strconv.AppendUint(to, r.AsOf, 10), '}')
+}
+
+// MarshalJSON implements json.Marshaler.
+func (r Records[T]) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil), nil }
 
 // Item is one record of the projection.
 type Item[T any] struct {
@@ -87,6 +116,16 @@ func list[T any](ctx context.Context, a *App, p Paging, q store.Query) (page Pag
 	}
 	q.PageSize, q.PageToken = p.PageSize, p.PageToken
 	page.Items, page.Next, err = some[T](ctx, a, q)
+	return page, err
+}
+
+// records reads a page of records to be shown as they are.
+func records[T any](ctx context.Context, a *App, p Paging, q store.Query) (page Records[T], err error) {
+	if page.AsOf, err = a.wait(ctx, p.After); err != nil {
+		return page, err
+	}
+	q.PageSize, q.PageToken = p.PageSize, p.PageToken
+	page.bodies, page.Next, err = a.Store.Bodies(ctx, q)
 	return page, err
 }
 

@@ -60,9 +60,9 @@ type Services struct {
 }
 
 // Services lists service definitions, those one can apply for if nothing else is asked. Anybody may ask.
-func (a *App) Services(ctx context.Context, _ Actor, req Services) (Page[collaboration.Definition], error) {
+func (a *App) Services(ctx context.Context, _ Actor, req Services) (Records[collaboration.Definition], error) {
 	q := store.Query{Noun: "definition", Agency: req.Lead, Status: cmp.Or(req.Status, collaboration.Active)}
-	return list[collaboration.Definition](ctx, a, req.Paging, q)
+	return records[collaboration.Definition](ctx, a, req.Paging, q)
 }
 
 // ServiceByCode is GET /v1/services/{code}.
@@ -144,8 +144,8 @@ type CertificateTypes struct {
 }
 
 // CertificateTypes lists the types of certificates. Anybody may ask.
-func (a *App) CertificateTypes(ctx context.Context, _ Actor, req CertificateTypes) (Page[certificate.Type], error) {
-	return list[certificate.Type](ctx, a, req.Paging, store.Query{Noun: "type", Agency: req.Authority})
+func (a *App) CertificateTypes(ctx context.Context, _ Actor, req CertificateTypes) (Records[certificate.Type], error) {
+	return records[certificate.Type](ctx, a, req.Paging, store.Query{Noun: "type", Agency: req.Authority})
 }
 
 // Accredit is PUT /v1/certificate-types/{code}/accreditations/{agency}.
@@ -198,6 +198,6 @@ type Accreditations struct {
 }
 
 // Accreditations lists who may issue a type of certificate. Anybody may ask.
-func (a *App) Accreditations(ctx context.Context, _ Actor, req Accreditations) (Page[certificate.Accreditation], error) {
-	return list[certificate.Accreditation](ctx, a, req.Paging, store.Query{Noun: "accreditation", Kind: req.Code})
+func (a *App) Accreditations(ctx context.Context, _ Actor, req Accreditations) (Records[certificate.Accreditation], error) {
+	return records[certificate.Accreditation](ctx, a, req.Paging, store.Query{Noun: "accreditation", Kind: req.Code})
 }

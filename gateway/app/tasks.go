@@ -21,7 +21,7 @@ type Tasks struct {
 }
 
 // Tasks lists the steps that wait for an agency, oldest first; all of them for an auditor.
-func (a *App) Tasks(ctx context.Context, who Actor, req Tasks) (page Page[collaboration.Task], err error) {
+func (a *App) Tasks(ctx context.Context, who Actor, req Tasks) (page Records[collaboration.Task], err error) {
 	if err := who.is(Officer, Auditor); err != nil {
 		return page, err
 	}
@@ -29,7 +29,7 @@ func (a *App) Tasks(ctx context.Context, who Actor, req Tasks) (page Page[collab
 	if who.Role == Officer {
 		q.Agency = who.Agency
 	}
-	return list[collaboration.Task](ctx, a, req.Paging, q)
+	return records[collaboration.Task](ctx, a, req.Paging, q)
 }
 
 // OnStep is PUT /v1/cases/{id}/steps/{step}/claim and release.

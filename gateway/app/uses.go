@@ -286,7 +286,7 @@ type Uses struct {
 }
 
 // Uses lists an agency's uses of others' data, or others' uses of its own; all of them for an auditor.
-func (a *App) Uses(ctx context.Context, who Actor, req Uses) (page Page[exchange.Use], err error) {
+func (a *App) Uses(ctx context.Context, who Actor, req Uses) (page Records[exchange.Use], err error) {
 	if err := who.is(Officer, Auditor); err != nil {
 		return page, err
 	}
@@ -298,7 +298,7 @@ func (a *App) Uses(ctx context.Context, who Actor, req Uses) (page Page[exchange
 	default:
 		q.Peer = who.Agency
 	}
-	return list[exchange.Use](ctx, a, req.Paging, q)
+	return records[exchange.Use](ctx, a, req.Paging, q)
 }
 
 // ByID is a read of one record.

@@ -19,6 +19,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -287,13 +288,24 @@ func (s *Server) answer(c *gin.Context, status int, answer any) {
 	s.render(c, status, answer)
 }
 
+// appender is implemented by answers that write their JSON themselves.
+type appender interface{ AppendJSON(to []byte) []byte }
+
 func (s *Server) render(c *gin.Context, status int, answer any) {
-	raw, err := json.Marshal(answer)
+	raw, err := encoded(answer)
 	if err != nil {
 		s.fail(c, fmt.Errorf("the answer of type %T cannot be written: %w", answer, err))
 		return
 	}
+	c.Header("Content-Length", strconv.Itoa(len(raw)))
 	c.Data(status, "application/json", raw)
+}
+
+func encoded(answer any) ([]byte, error) {
+	if a, ok := answer.(appender); ok {
+		return a.AppendJSON(nil), nil
+	}
+	return json.Marshal(answer)
 }
 
 // ginPath writes {name} as :name.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -55,6 +56,30 @@ type Query struct {
 func (s *Store) Find(ctx context.Context, q Query) (items []Record, next string, err error) {
 	return list(ctx, s.db, q.selection(), q.PageSize, q.PageToken, recordColumns, "records", scanRecord,
 		func(r Record) []any { return []any{millis(r.Created), r.ID} })
+}
+
+// body is a record's JSON, with what its place in a list is made of.
+type body struct {
+	json    json.RawMessage
+	created int64
+	id      string
+}
+
+// Bodies lists records as Find does, their JSON alone: what a list shows is nothing else, and each column costs a reader.
+func (s *Store) Bodies(ctx context.Context, q Query) (bodies []json.RawMessage, next string, err error) {
+	rows, next, err := list(ctx, s.db, q.selection(), q.PageSize, q.PageToken, "body, created_at, id", "records",
+		func(r row) (b body, err error) {
+			err = r.Scan((*[]byte)(&b.json), &b.created, &b.id)
+			return b, err
+		}, func(b body) []any { return []any{b.created, b.id} })
+	if err != nil {
+		return nil, "", err
+	}
+	bodies = make([]json.RawMessage, len(rows))
+	for i, b := range rows {
+		bodies[i] = b.json
+	}
+	return bodies, next, nil
 }
 
 func (q Query) selection() selection {

@@ -146,17 +146,13 @@ func (d *Direct) WriteBatch(ctx context.Context, chaincode string, batch kernel.
 	return outcomes, json.Unmarshal(answer, &outcomes)
 }
 
-// Evaluate asks the peer and decodes the answer; nothing is ordered.
-func (d *Direct) Evaluate(ctx context.Context, chaincode, function string, request, answer any) error {
+// Evaluate asks the peer; nothing is ordered.
+func (d *Direct) Evaluate(ctx context.Context, chaincode, function string, request any) ([]byte, error) {
 	argument, err := canonical.Marshal(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	raw, err := d.network.GetContract(chaincode).EvaluateWithContext(ctx, function, client.WithBytesArguments(argument))
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(raw, answer)
+	return d.network.GetContract(chaincode).EvaluateWithContext(ctx, function, client.WithBytesArguments(argument))
 }
 
 // Close ends the connection.

@@ -192,7 +192,7 @@ func (w *World) Targets(ctx context.Context, names []string) ([]Target, error) {
 		}},
 	}
 	if slices.ContainsFunc(names, reads) {
-		more, err := w.reads(ctx, doors[1])
+		more, err := w.reads(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -86,6 +86,7 @@ func build(t reflect.Type, seen map[reflect.Type]*Shape) *Shape {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
+	t = shown(t)
 	if s, ok := seen[t]; ok {
 		return s
 	}
@@ -104,6 +105,20 @@ func build(t reflect.Type, seen map[reflect.Type]*Shape) *Shape {
 		s.fill(t, seen)
 	}
 	return s
+}
+
+// shown is the type as which a type is described: a struct that adds only what it keeps to itself to the one that it embeds
+// looks like that one.
+func shown(t reflect.Type) reflect.Type {
+	if t.Kind() != reflect.Struct || t.NumField() < 2 || !t.Field(0).Anonymous || t.Field(0).Type.Kind() != reflect.Struct {
+		return t
+	}
+	for i := 1; i < t.NumField(); i++ {
+		if f := t.Field(i); f.IsExported() || f.Anonymous {
+			return t
+		}
+	}
+	return t.Field(0).Type
 }
 
 func (s *Shape) fill(t reflect.Type, seen map[reflect.Type]*Shape) {

@@ -159,3 +159,20 @@ func TestMistakesInTagsPanic(t *testing.T) {
 		}]())
 	})
 }
+
+// TestWhatAStructKeepsToItself is not described: it is shown as the one it embeds.
+func TestWhatAStructKeepsToItself(t *testing.T) {
+	type Page struct {
+		Items []string `json:"items"`
+	}
+	type written struct {
+		Page
+		raw [][]byte
+	}
+	type more struct {
+		Page
+		Next string `json:"next"`
+	}
+	require.Equal(t, reflect.TypeFor[Page](), Of(reflect.TypeOf(written{raw: nil})).Type)
+	require.Len(t, Of(reflect.TypeFor[more]()).Members, 2)
+}
