@@ -2,11 +2,9 @@ package ledger
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -17,6 +15,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/reload"
 )
 
 // Keepalive of the connections to the peer: a peer that vanished without closing is noticed within their sum. Peers
@@ -44,18 +43,13 @@ type pool struct {
 	next    atomic.Uint64
 }
 
-// dial makes the connections. Nothing is sent until they are used.
-func dial(p config.Peer, n, maxMessage int) (*pool, error) {
-	pem, err := os.ReadFile(p.TLSRoot)
+// dial makes the connections. Nothing is sent until they are used. name is the setting that describes the peer.
+func dial(files *reload.Set, name string, p config.Peer, n, maxMessage int) (*pool, error) {
+	roots, err := reload.Add(files, name+".tls_root", func() (*x509.CertPool, error) { return reload.Roots(p.TLSRoot) }, []string{p.TLSRoot})
 	if err != nil {
 		return nil, fmt.Errorf("peers: tls_root of %s: %w", p.Endpoint, err)
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("peers: tls_root of %s: %s holds no certificate", p.Endpoint, p.TLSRoot)
-	}
-	secure := credentials.NewTLS(&tls.Config{RootCAs: roots, ServerName: p.ServerName, MinVersion: tls.VersionTLS12})
-	return dialWith(p.Endpoint, n, maxMessage, secure)
+	return dialWith(p.Endpoint, n, maxMessage, reload.Credentials(roots, p.ServerName))
 }
 
 func dialWith(endpoint string, n, maxMessage int, secure credentials.TransportCredentials) (*pool, error) {

@@ -59,13 +59,13 @@ type Ledger struct {
 }
 
 // Open reads the organisation's identities and prepares the connections. No peer need be there yet. commits is
-// resolved by the gateway's follower. files keeps the identities as their files are replaced.
+// resolved by the gateway's follower. files keeps the identities and the peers' roots as their files are replaced.
 func Open(c *config.Config, commits *follow.Commits, files *reload.Set, registry prometheus.Registerer) (*Ledger, error) {
 	m, err := newMetrics(registry)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	peers, err := dialPeers(c.Peers, c.Limits.PeerConnections, c.Limits.MaxMessageBytes, m)
+	peers, err := dialPeers(files, c.Peers, c.Limits.PeerConnections, c.Limits.MaxMessageBytes, m)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}

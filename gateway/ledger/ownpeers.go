@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/reload"
 )
 
 // How another peer takes over.
@@ -56,10 +57,10 @@ type tenure struct {
 	end  context.CancelCauseFunc
 }
 
-func dialPeers(list []config.Peer, n, maxMessage int, m *metrics) (*ownPeers, error) {
+func dialPeers(files *reload.Set, list []config.Peer, n, maxMessage int, m *metrics) (*ownPeers, error) {
 	var peers []*ownPeer
-	for _, p := range list {
-		connections, err := dial(p, n, maxMessage)
+	for i, p := range list {
+		connections, err := dial(files, fmt.Sprintf("peers[%d]", i), p, n, maxMessage)
 		if err != nil {
 			return nil, errors.Join(err, newOwnPeers(peers, m).Close())
 		}

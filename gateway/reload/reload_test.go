@@ -190,6 +190,43 @@ func TestListenerTakesARenewedCertificate(t *testing.T) {
 	require.Error(t, err)
 }
 
+// TestClientTakesReplacedRoots: a server with a certificate under another root is refused until the root is there.
+func TestClientTakesReplacedRoots(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "roots.pem")
+	first, _ := pair(t, "first", time.Hour)
+	second, key := pair(t, "second", time.Hour)
+	put(t, file, first)
+	set, _, _ := newSet(t)
+	roots, err := reload.Add(set, "peers.tls_root", func() (*x509.CertPool, error) { return reload.Roots(file) }, []string{file})
+	require.NoError(t, err)
+	own, err := tls.X509KeyPair(second, key)
+	require.NoError(t, err)
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{own}, NextProtos: []string{"h2"}})
+	require.NoError(t, err)
+	defer listener.Close()
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _ = c.(*tls.Conn).Handshake(); c.Close() }()
+		}
+	}()
+	client := reload.Credentials(roots, "localhost").Clone()
+	greet := func() error {
+		raw, err := net.DialTimeout("tcp", listener.Addr().String(), 5*time.Second)
+		require.NoError(t, err)
+		defer raw.Close()
+		_, _, err = client.ClientHandshake(t.Context(), "localhost", raw)
+		return err
+	}
+	require.ErrorContains(t, greet(), "unknown authority")
+	put(t, file, second)
+	set.Look()
+	require.NoError(t, greet())
+}
+
 func expires(t *testing.T, registry *prometheus.Registry) float64 {
 	t.Helper()
 	families, err := registry.Gather()
