@@ -17,6 +17,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -29,6 +30,12 @@ var migrations embed.FS
 
 // Part is the store's part of what a gateway keeps.
 const Part = "projection"
+
+// partBeside is a store that is built anew.
+const partBeside = "projection_rebuild"
+
+// lockName is the lock that Apply holds.
+const lockName = "checkpoint"
 
 // watchPause is how long after another gateway applied a block this one knows, at most, while its own stream is down.
 const watchPause = 250 * time.Millisecond
@@ -58,7 +65,55 @@ type Store struct {
 // Open opens or makes the store, with the given number of connections for readers. fingerprint identifies what the rows
 // are folded with: if they were folded with something else, the store is emptied, to be built again.
 func Open(ctx context.Context, settings database.Settings, readers int, fingerprint string) (*Store, error) {
-	db, err := database.Open(ctx, settings, database.Part{Name: Part, Migrations: migrations, Readers: readers})
+	return open(ctx, settings, Part, readers, fingerprint)
+}
+
+// OpenBeside opens or makes a second store beside the one in use, to be built anew and then to Replace it.
+func OpenBeside(ctx context.Context, settings database.Settings, fingerprint string) (*Store, error) {
+	return open(ctx, settings, partBeside, 1, fingerprint)
+}
+
+// Hold keeps gateways from opening a store that is one file, and says database.ErrInUse where one has it open.
+func Hold(settings database.Settings) (release func() error, err error) {
+	return database.Hold(settings, Part)
+}
+
+// RemoveBeside removes the store beside the one in use.
+func RemoveBeside(ctx context.Context, settings database.Settings) error {
+	return database.Remove(ctx, settings, partBeside)
+}
+
+// ErrBehind says that the store beside is not as far as the one in use, which gateways go on with.
+var ErrBehind = errors.New("store: the one in use is further")
+
+// Replace puts the store beside in the place of the one in use, see database.Replace. Errors: ErrBehind.
+func Replace(ctx context.Context, settings database.Settings) error {
+	return database.Replace(ctx, settings, Part, partBeside, lockName, func(ctx context.Context) error {
+		built, started, err := checkpointOf(ctx, settings, partBeside)
+		if err != nil || !started {
+			return errors.Join(errors.New("store: nothing is built"), err)
+		}
+		used, started, err := checkpointOf(ctx, settings, Part)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), err == nil && !started:
+			return nil
+		case err == nil && used.Number > built.Number:
+			return ErrBehind
+		}
+		return err
+	})
+}
+
+func checkpointOf(ctx context.Context, settings database.Settings, part string) (at block.Ref, started bool, err error) {
+	s, err := look(ctx, settings, part)
+	if err != nil {
+		return at, false, err
+	}
+	return s.at, s.started, s.Close()
+}
+
+func open(ctx context.Context, settings database.Settings, part string, readers int, fingerprint string) (*Store, error) {
+	db, err := database.Open(ctx, settings, database.Part{Name: part, Migrations: migrations, Readers: readers})
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +131,11 @@ func Open(ctx context.Context, settings database.Settings, readers int, fingerpr
 
 // Look opens a store for reading only, as it is, whoever has it open. Errors: fs.ErrNotExist.
 func Look(ctx context.Context, settings database.Settings) (*Store, error) {
-	db, err := database.Look(ctx, settings, database.Part{Name: Part, Readers: 1})
+	return look(ctx, settings, Part)
+}
+
+func look(ctx context.Context, settings database.Settings, part string) (*Store, error) {
+	db, err := database.Look(ctx, settings, database.Part{Name: part, Readers: 1})
 	if err != nil {
 		return nil, err
 	}
@@ -85,9 +144,13 @@ func Look(ctx context.Context, settings database.Settings) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("store: %w", err), s.Close())
 	}
+	s.fold = c.fold
 	s.moved(c)
 	return s, nil
 }
+
+// Fold identifies what the rows are folded with.
+func (s *Store) Fold() string { return s.fold }
 
 // checkpoint is the one row that says how far the store is, and what folded it.
 type checkpoint struct {
@@ -115,7 +178,7 @@ const selectCheckpoint = `SELECT fold, number, hash FROM checkpoint WHERE one = 
 
 // held locks the checkpoint to the end of the transaction and reads it.
 func held(ctx context.Context, tx *database.Tx) (checkpoint, error) {
-	if err := tx.Lock(ctx, "checkpoint"); err != nil {
+	if err := tx.Lock(ctx, lockName); err != nil {
 		return checkpoint{}, err
 	}
 	return readCheckpoint(tx.QueryRow(ctx, selectCheckpoint))

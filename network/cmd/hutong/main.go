@@ -69,7 +69,7 @@ one it is the default network of four organisations, network/topology.yaml.`,
 	root.AddGroup(&cobra.Group{ID: groupNetwork, Title: "The network:"},
 		&cobra.Group{ID: groupStages, Title: "The stages of `up`, in order; each can be run alone:"},
 		&cobra.Group{ID: groupSigning, Title: "On an agency's own machine:"})
-	add(root, groupNetwork, upCommand(options), statusCommand(options), logsCommand(options), downCommand(options))
+	add(root, groupNetwork, upCommand(options), statusCommand(options), logsCommand(options), projectionCommand(options), downCommand(options))
 	add(root, groupStages, stageCommands(options)...)
 	add(root, groupSigning, signCommand())
 	return root
