@@ -8,6 +8,8 @@ STATE     := state
 GO        := go
 GOFLAGS   ?=
 FUZZTIME  ?= 20s
+# Packages whose tests run on the one database that HUTONG_TEST_DATABASE chooses; others run on both by themselves.
+KEEPING   := ./gateway/app/... ./gateway/feed/... ./gateway/serve/...
 TIMES     ?= 10
 VERSION   := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS   := -s -w -X github.com/hutong-gov/hutong/chaincode/build.version=$(VERSION)
@@ -16,7 +18,7 @@ export CGO_ENABLED ?= 0
 export GOFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down purge status build fabric test test-unit test-network test-faults test-conflicts bench bench-soak bench-overload lint fuzz generate clean
+.PHONY: help demo up down purge status build fabric test test-unit test-network test-postgresql test-faults test-conflicts bench bench-soak bench-overload lint fuzz generate clean
 
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make <target>\n"} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +51,10 @@ test: lint test-unit test-network ## everything CI runs
 
 test-unit: ## pure rules, contracts on the in-memory ledger, handlers; with the race detector
 	CGO_ENABLED=1 $(GO) test -race -short ./...
+	HUTONG_TEST_DATABASE=postgresql $(GO) test -short $(KEEPING) # these keep things: on PostgreSQL too, where there is one
+
+test-postgresql: ## the whole suite with every gateway, those of the networks too, on PostgreSQL (started by the tests)
+	HUTONG_TEST_DATABASE=postgresql HUTONG_REQUIRE=$(HUTONG_REQUIRE),postgresql $(MAKE) test-unit test-network
 
 test-network: build fabric ## everything that crosses a process, on real networks
 	CGO_ENABLED=1 $(GO) test -p 1 -timeout 30m -run 'Network|Story' ./chaincode/... ./gateway/... ./network/... ./test/...

@@ -189,7 +189,7 @@ func (n *Network) gatewayConfig(org topology.Organisation) (*config.Config, []pr
 		Organisation: org.Name, MSP: org.MSP, Channel: t.Channel,
 		Listen: topology.Address(t.GatewayPort(org)), PublicURL: t.GatewayURL(org),
 		TLS:     config.TLS{Cert: folder.TLS().Certificate(), Key: folder.TLS().Key()},
-		DataDir: n.data(org.GatewayProcess()),
+		DataDir: n.data(org.GatewayProcess()), Database: n.Options.Database, DatabasePassword: n.Options.DatabasePassword,
 		OIDC: config.OIDC{
 			Issuer: t.IdentityProviderURL(), Audience: audience, TLSRoot: n.Layout.Public(t.Organisations[0]).TLSRoot(),
 		},

@@ -14,6 +14,15 @@ import (
 // binaries to run instead of those built here.
 const FabricBinVariable = "FABRIC_BIN"
 
+// DatabaseVariable and DatabasePasswordVariable name the environment's
+// variables with the PostgreSQL database in which all gateways of the network
+// keep what they keep, each organisation in schemas of its own, and the file
+// with its password. Without them gateways keep SQLite files.
+const (
+	DatabaseVariable         = "HUTONG_DATABASE"
+	DatabasePasswordVariable = "HUTONG_DATABASE_PASSWORD"
+)
+
 // module is what the go.mod of a checkout begins with, by which its root is
 // found.
 const module = "module github.com/hutong-gov/hutong\n"
@@ -38,6 +47,12 @@ type Options struct {
 	// FabricBin is the folder with Fabric's `peer` and `orderer`: the
 	// environment's FABRIC_BIN if empty, else {Bin}/fabric, built on demand.
 	FabricBin string
+	// Database is the gateways' PostgreSQL database, of this network alone: the
+	// environment's HUTONG_DATABASE if empty; SQLite files without either.
+	Database string
+	// DatabasePassword is the file with its password: the environment's
+	// HUTONG_DATABASE_PASSWORD if empty.
+	DatabasePassword string
 	// Until is the last stage that Up runs; all if empty.
 	Until Stage
 	// Reporter is told about the progress; nobody if nil.
@@ -75,6 +90,14 @@ func (o Options) resolve() (*topology.Topology, Options, error) {
 	}
 	if o.State == "" {
 		o.State = filepath.Join(base, "state", t.Name)
+	}
+	if o.Database == "" {
+		o.Database, o.DatabasePassword = os.Getenv(DatabaseVariable), os.Getenv(DatabasePasswordVariable)
+	}
+	if o.DatabasePassword != "" {
+		if o.DatabasePassword, err = filepath.Abs(o.DatabasePassword); err != nil {
+			return nil, o, err
+		}
 	}
 	if o.Bin == "" {
 		o.Bin = filepath.Join(base, "bin")

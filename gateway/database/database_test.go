@@ -290,6 +290,28 @@ func TestThePasswordIsNowhere(t *testing.T) {
 	require.ErrorContains(t, err, "must be the password alone")
 }
 
+// TestAnEndedContextSaysSo: not that the connection is bad, nor anything else that would be tried again.
+func TestAnEndedContextSaysSo(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, s database.Settings) {
+		d := open(t, s)
+		for range 50 {
+			over, cancel := context.WithTimeout(t.Context(), 0)
+			_, err := d.Query(over, `SELECT id FROM things`)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.ErrorIs(t, d.QueryRow(over, `SELECT id FROM things`).Scan(new(string)), context.DeadlineExceeded)
+			require.ErrorIs(t, d.Atomically(over, func(*database.Tx) error { return nil }), context.DeadlineExceeded)
+			cancel()
+			require.NoError(t, d.Atomically(t.Context(), func(tx *database.Tx) error {
+				ending, cancel := context.WithCancel(t.Context())
+				cancel()
+				_, err := tx.Exec(ending, `DELETE FROM things`)
+				require.ErrorIs(t, err, context.Canceled)
+				return nil
+			}))
+		}
+	})
+}
+
 func TestText(t *testing.T) {
 	require.Equal(t, "居民", database.Text("居民"))
 	require.Equal(t, "a\uFFFDb\uFFFD", database.Text("a\x00b\xff"))

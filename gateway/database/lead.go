@@ -49,10 +49,10 @@ func (d *DB) Lead(ctx context.Context, name string, work func(context.Context) e
 	}
 	own, err := d.leading.Conn(ctx)
 	if err != nil {
-		return err
+		return ended(ctx, err)
 	}
 	if _, err := own.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, d.lockKey("lead "+name)); err != nil {
-		return errors.Join(err, d.drop(own))
+		return errors.Join(ended(ctx, err), d.drop(own))
 	}
 	working, cancel := context.WithCancelCause(ctx)
 	watched := make(chan struct{})

@@ -13,14 +13,18 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // Limits of the connections to PostgreSQL.
 const (
 	connectTimeout = 10 * time.Second
-	idleTime       = 5 * time.Minute // after which a connection that nobody uses is given back
-	minimumVersion = 150000          // PostgreSQL 15, in the form of server_version_num
+	idleTime       = 5 * time.Minute       // after which a connection that nobody uses is given back
+	cancelDelay    = 50 * time.Millisecond // a statement that nobody waits for may take as long before it is cancelled
+	cancelPatience = 2 * time.Second       // then its connection is closed
+	minimumVersion = 150000                // PostgreSQL 15, in the form of server_version_num
 )
 
 // maxPasswordBytes bounds what is read of a password file.
@@ -139,6 +143,10 @@ func connectPostgres(c *pgx.ConnConfig, schema string, connections int, paramete
 	own.RuntimeParams["tcp_keepalives_interval"] = "5"
 	own.RuntimeParams["tcp_keepalives_count"] = "3"
 	own.RuntimeParams["idle_in_transaction_session_timeout"] = "60s"
+	// Whoever asked and went away leaves the connection to the next: by default it would be closed.
+	own.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, CancelRequestDelay: cancelDelay, DeadlineDelay: cancelPatience}
+	}
 	for name, value := range parameters {
 		own.RuntimeParams[name] = value
 	}

@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"hash/fnv"
 	"slices"
@@ -74,35 +75,90 @@ func (s *statements) close() error {
 }
 
 // Query reads rows; the caller closes them.
-func (d *DB) Query(ctx context.Context, text string, values ...any) (*sql.Rows, error) {
+func (d *DB) Query(ctx context.Context, text string, values ...any) (*Found, error) {
 	prepared, err := d.reading.get(ctx, text)
 	if err != nil {
-		return nil, err
+		return nil, ended(ctx, err)
 	}
-	if prepared == nil {
-		return d.read.QueryContext(ctx, d.dialect.bound(text), values...)
+	var rows *sql.Rows
+	err = again(func() (err error) {
+		if prepared == nil {
+			rows, err = d.read.QueryContext(ctx, d.dialect.bound(text), values...)
+		} else {
+			rows, err = prepared.QueryContext(ctx, values...)
+		}
+		return err
+	})
+	return found(ctx, rows, err)
+}
+
+// maxAgain is how often a connection that is found broken before it was used is replaced by another.
+const maxAgain = 8
+
+// again tries what was not begun because the connection was broken: after a server's restart, all in the pool are.
+func again(try func() error) error {
+	for n := 1; ; n++ {
+		if err := try(); !errors.Is(err, driver.ErrBadConn) || n == maxAgain {
+			return err
+		}
 	}
-	return prepared.QueryContext(ctx, values...)
+}
+
+// Found are the rows of a query.
+type Found struct {
+	*sql.Rows
+	ctx context.Context
+}
+
+func found(ctx context.Context, rows *sql.Rows, err error) (*Found, error) {
+	if err != nil {
+		return nil, ended(ctx, err)
+	}
+	return &Found{rows, ctx}, nil
+}
+
+// Scan reads the values of a row.
+func (f *Found) Scan(into ...any) error { return ended(f.ctx, f.Rows.Scan(into...)) }
+
+// Err says why there are no more rows, where that is not their end.
+func (f *Found) Err() error { return ended(f.ctx, f.Rows.Err()) }
+
+// ended is the context's error where that has ended: a driver may call it a bad connection.
+func ended(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // Row is the first row of a query, to be scanned once.
 type Row interface{ Scan(into ...any) error }
 
-// failed is a row of a query that could not be asked.
-type failed struct{ error }
+// first is the first of the rows of a query, or why there are none.
+type first struct {
+	rows *Found
+	err  error
+}
 
-func (f failed) Scan(...any) error { return f.error }
+// Scan implements Row.
+func (f first) Scan(into ...any) (err error) {
+	if f.err != nil {
+		return f.err
+	}
+	defer func() { err = errors.Join(err, f.rows.Close()) }()
+	if !f.rows.Next() {
+		if err := f.rows.Err(); err != nil {
+			return err
+		}
+		return sql.ErrNoRows
+	}
+	return f.rows.Scan(into...)
+}
 
 // QueryRow reads the first row. Scan's error is sql.ErrNoRows where there is none.
 func (d *DB) QueryRow(ctx context.Context, text string, values ...any) Row {
-	prepared, err := d.reading.get(ctx, text)
-	switch {
-	case err != nil:
-		return failed{err}
-	case prepared == nil:
-		return d.read.QueryRowContext(ctx, d.dialect.bound(text), values...)
-	}
-	return prepared.QueryRowContext(ctx, values...)
+	rows, err := d.Query(ctx, text, values...)
+	return first{rows, err}
 }
 
 // Snapshot runs work on one state of the part, whatever is written meanwhile.
@@ -124,16 +180,24 @@ func (d *DB) Atomically(ctx context.Context, work func(*Tx) error) error {
 }
 
 func (d *DB) transaction(ctx context.Context, s *statements, options *sql.TxOptions, work func(*Tx) error) error {
-	begun, err := s.pool.BeginTx(ctx, options)
-	if err != nil {
+	var begun *sql.Tx
+	err := again(func() (err error) {
+		begun, err = s.pool.BeginTx(ctx, options)
 		return err
+	})
+	if err != nil {
+		return ended(ctx, err)
 	}
 	tx := &Tx{tx: begun, db: d, statements: s}
 	if err := work(tx); err != nil {
-		return errors.Join(err, begun.Rollback())
+		rolled := begun.Rollback()
+		if errors.Is(rolled, sql.ErrTxDone) || ctx.Err() != nil { // the context's end undid it
+			rolled = nil
+		}
+		return errors.Join(err, rolled)
 	}
 	if err := begun.Commit(); err != nil {
-		return err
+		return ended(ctx, err)
 	}
 	for _, text := range tx.missed { // the next transaction has them
 		if _, err := s.get(ctx, text); err != nil {
@@ -173,27 +237,31 @@ func (t *Tx) statement(ctx context.Context, text string) *sql.Stmt {
 }
 
 // Exec runs a statement.
-func (t *Tx) Exec(ctx context.Context, text string, values ...any) (sql.Result, error) {
+func (t *Tx) Exec(ctx context.Context, text string, values ...any) (done sql.Result, err error) {
 	if prepared := t.statement(ctx, text); prepared != nil {
-		return prepared.ExecContext(ctx, values...)
+		done, err = prepared.ExecContext(ctx, values...)
+	} else {
+		done, err = t.tx.ExecContext(ctx, t.db.dialect.bound(text), values...)
 	}
-	return t.tx.ExecContext(ctx, t.db.dialect.bound(text), values...)
+	return done, ended(ctx, err)
 }
 
 // Query reads rows; the caller closes them before the next statement.
-func (t *Tx) Query(ctx context.Context, text string, values ...any) (*sql.Rows, error) {
+func (t *Tx) Query(ctx context.Context, text string, values ...any) (*Found, error) {
+	var rows *sql.Rows
+	var err error
 	if prepared := t.statement(ctx, text); prepared != nil {
-		return prepared.QueryContext(ctx, values...)
+		rows, err = prepared.QueryContext(ctx, values...)
+	} else {
+		rows, err = t.tx.QueryContext(ctx, t.db.dialect.bound(text), values...)
 	}
-	return t.tx.QueryContext(ctx, t.db.dialect.bound(text), values...)
+	return found(ctx, rows, err)
 }
 
 // QueryRow reads the first row. Scan's error is sql.ErrNoRows where there is none.
 func (t *Tx) QueryRow(ctx context.Context, text string, values ...any) Row {
-	if prepared := t.statement(ctx, text); prepared != nil {
-		return prepared.QueryRowContext(ctx, values...)
-	}
-	return t.tx.QueryRowContext(ctx, t.db.dialect.bound(text), values...)
+	rows, err := t.Query(ctx, text, values...)
+	return first{rows, err}
 }
 
 // Lock waits until no other transaction, in whatever process, holds the lock of this name in this part, and holds it to the

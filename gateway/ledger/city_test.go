@@ -24,6 +24,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/signed"
 	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/database/databasetest"
 	"github.com/hutong-gov/hutong/gateway/follow"
 	"github.com/hutong-gov/hutong/gateway/ledger"
 	"github.com/hutong-gov/hutong/gateway/projection"
@@ -114,6 +115,8 @@ func configuration(t *testing.T, n *network.Network, data string) *config.Config
 			c.Identities = append(c.Identities, config.Identity{Agency: org.AgencyID(a), Role: access.Role(role), MSPDir: folder.Agency(a, role).Dir()})
 		}
 	}
+	kept := databasetest.Chosen(t)
+	c.Database, c.DatabasePassword = kept.URL, kept.PasswordFile
 	text, err := c.Marshal()
 	require.NoError(t, err)
 	c, err = config.Parse(text, data)

@@ -23,6 +23,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/gateway/client"
 	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/database/databasetest"
 	"github.com/hutong-gov/hutong/gateway/devidp"
 	"github.com/hutong-gov/hutong/gateway/rest"
 	"github.com/hutong-gov/hutong/network/material"
@@ -89,6 +90,8 @@ func (w *world) config(index int) *config.Config {
 		EndorsingMSPs: []string{"ServicesMSP", "PlanningMSP", "MarketMSP"}, AllMSPs: []string{"ServicesMSP", "PlanningMSP", "MarketMSP", "AuditMSP"},
 		DataDir: filepath.Join(w.data, org.Name), OIDC: config.OIDC{Issuer: w.issuer, Audience: "hutong", TLSRoot: w.idpRoot},
 	}
+	kept := databasetest.Chosen(w.t)
+	c.Database, c.DatabasePassword = kept.URL, kept.PasswordFile
 	for _, agency := range org.Agencies {
 		id := org.AgencyID(agency)
 		for _, role := range agency.Roles {

@@ -7,11 +7,12 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"github.com/hutong-gov/hutong/gateway/database/throwaway"
 	"github.com/hutong-gov/hutong/network"
 )
 
 // Own builds the product as it is and describes a network of its own in a folder: other ports and another state folder than
-// any that runs, Fabric's binaries those of the checkout. change, where given, changes the manifest. Nothing is started.
+// any that runs, Fabric's binaries those of the checkout, the database that the environment chooses for tests. change, where given, changes the manifest. Nothing is started.
 func Own(ctx context.Context, dir string, change func(*network.Options)) (*network.Network, error) {
 	bin := filepath.Join(dir, "bin")
 	if err := os.MkdirAll(bin, 0o700); err != nil {
@@ -33,6 +34,13 @@ func Own(ctx context.Context, dir string, change func(*network.Options)) (*netwo
 		}
 	}
 	options := network.Options{Topology: standard.Topology, State: filepath.Join(dir, "state"), Bin: bin, FabricBin: standard.Options.FabricBin}
+	if shared, err := throwaway.Chosen(); err != nil {
+		return nil, err
+	} else if shared {
+		if options.Database, options.DatabasePassword, _, err = throwaway.PostgreSQL(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if change != nil {
 		change(&options)
 	}

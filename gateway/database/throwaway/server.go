@@ -1,4 +1,7 @@
-package databasetest
+// Package throwaway runs a PostgreSQL that nobody needs tomorrow: one a program, started from the binaries that are installed
+// (on PATH or in /usr/lib/postgresql/*/bin) the first time it is asked for, on a socket in a temporary folder. It ends with
+// the program, however that ends, and nothing of it stays.
+package throwaway
 
 import (
 	"context"
@@ -13,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,7 +30,40 @@ const (
 	startWait = 60 * time.Second
 )
 
-// server is a PostgreSQL that nobody needs tomorrow.
+// Variable names the environment's variable that says what tests with one database, and the networks they start, run on:
+// "sqlite", which is the default, or "postgresql".
+const Variable = "HUTONG_TEST_DATABASE"
+
+// Chosen says whether the environment chooses PostgreSQL.
+func Chosen() (bool, error) {
+	switch choice := os.Getenv(Variable); choice {
+	case "", "sqlite":
+		return false, nil
+	case "postgresql":
+		return true, nil
+	default:
+		return false, fmt.Errorf("%s must be sqlite or postgresql, not %q", Variable, choice)
+	}
+}
+
+var made atomic.Int64
+
+// PostgreSQL makes an empty database: its address, the file with the password, and what removes it, where the program does
+// not end anyway. Its texts sort as people sort them, which what is kept must not rest on.
+func PostgreSQL(ctx context.Context) (address, passwordFile string, drop func() error, err error) {
+	s, err := theServer()
+	if err != nil {
+		return "", "", nil, err
+	}
+	name := fmt.Sprintf("kept%d", made.Add(1))
+	if err := s.administer(ctx, `CREATE DATABASE `+name+` TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en' LOCALE 'C' ENCODING 'UTF8'`); err != nil {
+		return "", "", nil, err
+	}
+	drop = func() error { return s.administer(context.WithoutCancel(ctx), `DROP DATABASE `+name+` WITH (FORCE)`) }
+	return s.url(name), s.passwordFile, drop, nil
+}
+
+// server is the program's PostgreSQL.
 type server struct {
 	folder       string // the socket's
 	passwordFile string
@@ -90,6 +127,20 @@ func start() (s *server, err error) {
 		return nil, err
 	}
 	return s, s.await()
+}
+
+func (s *server) administer(ctx context.Context, statement string) error {
+	c, err := pgx.ParseConfig(s.url("postgres"))
+	if err != nil {
+		return err
+	}
+	c.Password = password
+	conn, err := pgx.ConnectConfig(ctx, c)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, statement)
+	return errors.Join(err, conn.Close(ctx))
 }
 
 // stop ends the server and removes what it had.
