@@ -8,8 +8,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hutong-gov/hutong/chaincode/state"
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/network"
+	"github.com/hutong-gov/hutong/network/block"
 	"github.com/hutong-gov/hutong/test/story"
 )
 
@@ -65,4 +67,20 @@ func TestWhatDoesNotHold(t *testing.T) {
 			require.Contains(t, strings.Join(wrong, "\n"), c.says)
 		})
 	}
+}
+
+// TestWhatATransactionWrote: every version that its answer has a receipt for, and what it wrote besides.
+func TestWhatATransactionWrote(t *testing.T) {
+	write := func(noun, id, value string) block.Write {
+		return block.Write{Key: state.Key(noun, id), Value: []byte(value)}
+	}
+	l := &Ledger{Versions: map[Version][]Written{}}
+	l.add(7, block.Transaction{ID: "a", Writes: []block.Namespace{{Writes: []block.Write{
+		write("certificate", "c1", `{"version":4}`), write("log", "s1", `{"version":2}`), write("receipt", "x", `{"id":"c1"}`),
+	}}}, Response: block.Response{Payload: []byte(`{"outcomes":[{"receipt":{"id":"c1","version":3}},{"fault":{}},{"receipt":{"id":"c1","version":4}},{"receipt":{"id":"c1","version":1,"replayed":true}}]}`)}})
+	l.add(8, block.Transaction{ID: "b", Writes: []block.Namespace{{Writes: []block.Write{write("certificate", "c1", `{"version":4}`)}}},
+		Response: block.Response{Payload: []byte(`{"id":"c1","version":4}`)}})
+	require.Equal(t, map[Version][]Written{
+		{"certificate", "c1", 3}: {{"a", 7}}, {"certificate", "c1", 4}: {{"a", 7}, {"b", 8}}, {"log", "s1", 2}: {{"a", 7}},
+	}, l.Versions)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/state"
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/network"
@@ -57,7 +58,10 @@ func Read(ctx context.Context, n *network.Network) (*Ledger, error) {
 	return l, err
 }
 
+// add notes what a transaction wrote. Of a record that it changes several times its write set has the last version only;
+// the others are in its answer, which the endorsers have signed: a receipt a command.
 func (l *Ledger) add(number uint64, tx block.Transaction) {
+	last := map[Version]int{} // of each record written
 	for _, namespace := range tx.Writes {
 		for _, w := range namespace.Writes {
 			noun, parts, ok := state.Split(w.Key)
@@ -70,10 +74,45 @@ func (l *Ledger) add(number uint64, tx block.Transaction) {
 			if json.Unmarshal(w.Value, &record) != nil || record.Version == 0 {
 				continue // not a record: a receipt, an index
 			}
-			v := Version{noun, strings.Join(parts, "/"), record.Version}
+			last[Version{Noun: noun, ID: strings.Join(parts, "/")}] = record.Version
+		}
+	}
+	answered := map[Version]bool{}
+	for _, receipt := range receipts(tx) {
+		for record, version := range last {
+			if record.ID == receipt.ID && receipt.Version <= version {
+				v := Version{record.Noun, record.ID, receipt.Version}
+				l.Versions[v] = append(l.Versions[v], Written{tx.ID, number})
+				answered[v] = true
+			}
+		}
+	}
+	for record, version := range last { // what was written along with something else has no receipt
+		if v := (Version{record.Noun, record.ID, version}); !answered[v] {
 			l.Versions[v] = append(l.Versions[v], Written{tx.ID, number})
 		}
 	}
+}
+
+// receipts are those of what a transaction did; what was done before is not among them.
+func receipts(tx block.Transaction) (list []kernel.Receipt) {
+	var answer struct {
+		kernel.Receipt
+		kernel.Outcomes
+	}
+	if json.Unmarshal(tx.Response.Payload, &answer) != nil {
+		return nil
+	}
+	all := []*kernel.Receipt{&answer.Receipt}
+	for _, o := range answer.Outcomes.Outcomes {
+		all = append(all, o.Receipt)
+	}
+	for _, r := range all {
+		if r != nil && r.ID != "" && !r.Replayed {
+			list = append(list, *r)
+		}
+	}
+	return list
 }
 
 // Hold compares acknowledgements with the ledger and says what does not agree: an acknowledgement whose version of its
