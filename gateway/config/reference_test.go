@@ -220,11 +220,20 @@ var waits = []struct{ what, folder, name string }{
 	{"HTTPS listeners: a connection without a request", "rest", "IdleTimeout"},
 	{"a request, all it waits for included; passed on to the ledger, neighbours, connectors and SQL", "rest", "RequestDeadline"},
 	{"a condition of `/readyz`", "rest", "checkTimeout"},
+	{"a write that is answered early (`Prefer: wait`)", "rest", "MaxPreferWait"},
+	{"a stream of events: one write to its client", "rest", "StreamWriteTimeout"},
+	{"a stream of events, or until the token ends", "rest", "MaxStreamAge"},
 	{"gRPC to the peer: silence until the connection is tried", "ledger", "keepaliveTime"},
 	{"gRPC to the peer: that try", "ledger", "keepaliveTimeout"},
 	{"gRPC to a peer: making the connection", "ledger", "dialTimeout"},
 	{"a check of a peer's health", "ledger", "checkTimeout"},
 	{"a peer that takes over: to have the blocks followed so far", "ledger", "catchUpPatience"},
+	{"a write: the group before it, to be handed over", "ledger", "turnPatience"},
+	{"a write that an orderer may have: its block", "ledger", "perhapsPatience"},
+	{"a write: the last question for its block", "ledger", "lastLook"},
+	{"traces: one export", "trace/export", "ExportTimeout"},
+	{"traces: the last export, at the end", "trace/export", "closeTimeout"},
+	{"following: one SQL transaction of the projection", "follow", "applyTimeout"},
 	{"the identity provider: discovery, keys", "credential", "fetchTimeout"},
 	{"a neighbour's gateway: one attempt (the request's own deadline is shorter)", "client", "DefaultTimeout"},
 	{"a neighbour's gateway: TLS", "client", "handshakeTimeout"},
@@ -243,12 +252,17 @@ func timeouts(t *testing.T) string {
 	var b strings.Builder
 	b.WriteString("\n| what | at most | constant |\n|---|---|---|\n")
 	for _, w := range waits {
-		fmt.Fprintf(&b, "| %s | `%s` | `%s.%s` |\n", w.what, constant(t, filepath.Join("..", w.folder), w.name), filepath.Base(w.folder), w.name)
+		fmt.Fprintf(&b, "| %s | %s | `%s.%s` |\n", w.what, constant(t, filepath.Join("..", w.folder), w.name), filepath.Base(w.folder), w.name)
 	}
 	return b.String() + "\n"
 }
 
-// constant is the expression of a package's constant.
+// units of durations in a table.
+var units = strings.NewReplacer(" * time.Second", " s", " * time.Minute", " min", " * time.Millisecond", " ms", "time.Second", "1 s", "time.Minute", "1 min", "time.Hour", "1 h")
+
+func duration(expression string) string { return units.Replace(expression) }
+
+// constant is a duration among a package's constants, in words.
 func constant(t *testing.T, folder, name string) string {
 	t.Helper()
 	for _, file := range parse(t, folder) {
@@ -263,7 +277,7 @@ func constant(t *testing.T, folder, name string) string {
 					if ident.Name == name {
 						var b strings.Builder
 						require.NoError(t, printer.Fprint(&b, token.NewFileSet(), spec.Values[i]))
-						return b.String()
+						return duration(b.String())
 					}
 				}
 			}

@@ -54,6 +54,10 @@ const (
 // tipTimeout bounds the question for the tip when a stream is taken up.
 const tipTimeout = 5 * time.Second
 
+// applyTimeout bounds one SQL transaction of the projection, however many blocks wait: a database that does not answer any
+// more is asked again over a new connection.
+const applyTimeout = 5 * time.Minute
+
 // queueLength is how many blocks may wait for the projection before the stream has to wait too.
 const queueLength = 256
 
@@ -283,7 +287,7 @@ func (f *Follower) fold(ctx context.Context, queue <-chan *common.Block) error {
 			}
 		}
 		start := time.Now()
-		if err := f.projection.Apply(ctx, blocks); err != nil {
+		if err := f.apply(ctx, blocks); err != nil {
 			return err
 		}
 		f.traceApplied(blocks, start)
@@ -291,6 +295,12 @@ func (f *Follower) fold(ctx context.Context, queue <-chan *common.Block) error {
 		f.update(func(s *Status) { s.Applied = blocks[len(blocks)-1].Number })
 	}
 	return nil
+}
+
+func (f *Follower) apply(ctx context.Context, blocks []block.Block) error {
+	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
+	defer cancel()
+	return f.projection.Apply(ctx, blocks)
 }
 
 // Ready says whether the projection is within maxLag blocks of what the peer has.

@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -144,13 +143,16 @@ func secure(c *gin.Context, id string) {
 
 func (s *Server) record(c *gin.Context, took time.Duration) {
 	where, method, status := route(c), methodOf(c), c.Writer.Status()
-	class := fmt.Sprintf("%dxx", status/100)
+	class := classes[min(max(status/100, 0), len(classes)-1)]
 	s.metrics.requests.WithLabelValues(where, method, class).Inc()
 	if !c.GetBool(streamedKey) { // how long a stream lasts is the client's choice
 		s.metrics.seconds.WithLabelValues(where, method).Observe(took.Seconds())
 	}
 	s.write(c, method, where, status, took)
 }
+
+// classes of statuses.
+var classes = [...]string{"0xx", "1xx", "2xx", "3xx", "4xx", "5xx"}
 
 // methodOf is the request's method; "other" for one that HTTP does not know, so that nobody can grow our metrics.
 func methodOf(c *gin.Context) string {
@@ -175,13 +177,18 @@ func route(c *gin.Context) string {
 	if pattern == "" {
 		return unmatched
 	}
-	if !strings.Contains(pattern, ":") {
-		return pattern
+	if named, ok := patterns.Load(pattern); ok {
+		return named.(string)
 	}
-	return ginName.ReplaceAllString(pattern, "{$1}")
+	named := ginName.ReplaceAllString(pattern, "{$1}")
+	patterns.Store(pattern, named)
+	return named
 }
 
 var ginName = regexp.MustCompile(`:([a-z_]+)`)
+
+// patterns are the router's paths as the table has them; no more than there are routes.
+var patterns sync.Map
 
 // metrics of the HTTP side. Labels are bounded: rows of the table, their methods, five classes.
 type metrics struct {
