@@ -45,7 +45,9 @@ func (a *App) RegisterAgency(ctx context.Context, who Actor, req RegisterAgency)
 	if err != nil {
 		return Receipt{}, err
 	}
-	same := func(x exchange.Agency) bool { return x.Name == req.Name && x.ExchangeKey == key && x.Gateway == a.PublicURL }
+	same := func(x exchange.Agency) bool {
+		return x.Name == req.Name && x.ExchangeKey == key && x.Gateway == a.PublicURL
+	}
 	if same(agency) {
 		return a.madeSo(ctx, agency, same)
 	}

@@ -1,5 +1,6 @@
-// Package client is a small Go client of a gateway, used by the end-to-end tests, the demonstration and the benchmark. It
-// adds what every careful caller does: a token for each request, an idempotency key for each write that stays the same when
+// Package client is a small Go client of a gateway, for portals and programs, and used by the end-to-end tests, the
+// demonstration and the benchmark. Package api below it has a method for each route; this one adds what every careful caller
+// does: a token for each request, an idempotency key for each write that stays the same when
 // the write is repeated, a wait where the gateway asks for one, and problems as typed errors.
 //
 //	c, err := client.New("https://127.0.0.1:17000", roots, client.Token(t))

@@ -23,7 +23,7 @@ type Reason struct {
 }
 
 //go:generate go test -run "TestReasonsAreThoseOfTheSource|TestDescriptionsAreThoseOfTheSource" -update
-//go:generate go test -run "TestOpenAPIDocument|TestAuthorisationMatrix|TestReferencePage" -update
+//go:generate go test -run "TestOpenAPIDocument|TestClientIsThatOfTheRoutes|TestAuthorisationMatrix|TestReferencePage" -update
 //go:embed reasons.json
 var reasonsText []byte
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"runtime"
 	"slices"
 
 	"github.com/hutong-gov/hutong/gateway/app"
@@ -53,6 +54,7 @@ type Doc struct {
 // Handler is an application function with its types, made by Handle.
 type Handler struct {
 	Request, Response reflect.Type
+	name              string // of the function, as Go's runtime has it
 	plan              plan
 	call              func(context.Context, app.Actor, reflect.Value) (any, error)
 }
@@ -76,6 +78,7 @@ func Handle[Req, Res any](f func(context.Context, app.Actor, Req) (Res, error)) 
 	return Handler{
 		Request:  request,
 		Response: reflect.TypeFor[Res](),
+		name:     runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name(),
 		plan:     newPlan(request),
 		call: func(ctx context.Context, who app.Actor, request reflect.Value) (any, error) {
 			return f(ctx, who, request.Interface().(Req))
