@@ -19,7 +19,7 @@ func TestDefaultManifest(t *testing.T) {
 	require.Len(t, top.Peers(), 4)
 	require.Len(t, top.Endorsers(), 3)
 	require.Equal(t, []string{"chaincode"}, top.Binaries())
-	require.Equal(t, 200*time.Millisecond, time.Duration(top.Orderer.BatchTimeout))
+	require.Equal(t, 50*time.Millisecond, time.Duration(top.Orderer.BatchTimeout))
 	for _, org := range top.Organisations {
 		require.Equal(t, org.Name != "audit", org.Endorses, org.Name)
 	}
