@@ -230,6 +230,7 @@ var waits = []struct{ what, folder, name string }{
 	{"a peer that takes over: to have the blocks followed so far", "ledger", "catchUpPatience"},
 	{"a write: the group before it, to be handed over", "ledger", "turnPatience"},
 	{"a write that an orderer may have: its block", "ledger", "perhapsPatience"},
+	{"a write that an orderer has: its block, until it is handed over again", "ledger", "unheardPatience"},
 	{"a write: the last question for its block", "ledger", "lastLook"},
 	{"traces: one export", "trace/export", "ExportTimeout"},
 	{"traces: the last export, at the end", "trace/export", "closeTimeout"},

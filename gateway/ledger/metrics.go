@@ -28,6 +28,9 @@ const stateUnsent = "unsent"
 // stageGather is the time a write waits for others.
 const stageGather = "gather"
 
+// causeUnheard counts, beside the verdicts for which a write is run again, transactions that were handed over again.
+const causeUnheard = "unheard"
+
 func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		submits: prometheus.NewCounterVec(prometheus.CounterOpts{

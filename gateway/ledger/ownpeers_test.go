@@ -179,3 +179,18 @@ func TestStreamMovesWithThePeer(t *testing.T) {
 	require.ErrorContains(t, ended, "ended the block stream")
 	require.EqualValues(t, 9, l.peers.seen.Load())
 }
+
+// TestLostByAnOrderer: what an orderer took and no block has is handed over again, as the same transaction.
+func TestLostByAnOrderer(t *testing.T) {
+	l, fake := newLedger(t, config.Limits{CommitTimeout: config.Duration(30 * time.Second)})
+	sent := make(chan string, 2)
+	fake.set(func(f *fakePeer) {
+		f.sent, f.silent = sent, true
+		f.submit = func(n int) error { f.silent = n == 1; return nil } // the first copy is lost
+	})
+	outcome := committed(t, l, "a")
+	first, second := <-sent, <-sent
+	require.Equal(t, []string{first, outcome.Tx}, []string{second, first})
+	endorsed, submitted, _ := fake.counts()
+	require.Equal(t, []int{1, 2}, []int{endorsed, submitted})
+}

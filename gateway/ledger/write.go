@@ -27,6 +27,10 @@ const (
 // perhapsPatience is how long to look for a transaction of which it is not certain that an orderer has it.
 const perhapsPatience = 5 * time.Second
 
+// unheardPatience is how long a transaction that an orderer took is waited for until it is handed over again: longer than
+// an election among the orderers.
+const unheardPatience = 6 * time.Second
+
 // lastLook bounds the one call to the peer before an outcome is called unknown. A peer that has the transaction answers
 // at once.
 const lastLook = 2 * time.Second
@@ -183,11 +187,21 @@ func (a *attempt) commit(ctx context.Context, transaction *client.Transaction) f
 	default:
 		return failed
 	}
+	if failed.verdict == done {
+		defer time.AfterFunc(unheardPatience, func() { a.again(ctx, transaction) }).Stop()
+	}
 	found, ok := a.await(ctx, commit, patience)
 	if !ok {
 		return failure{verdict: ambiguous}
 	}
 	return a.judge(ctx, found)
+}
+
+// again hands a transaction over once more that no block has had for a while: an orderer that took it and died before it
+// told the others has lost it. It is the same transaction, which the ledger takes once. What becomes of it is seen in a block.
+func (a *attempt) again(ctx context.Context, transaction *client.Transaction) {
+	a.ledger.metrics.retries.WithLabelValues(a.chaincode, causeUnheard).Inc()
+	_ = a.handOver(ctx, transaction)
 }
 
 // judge decides by the block the transaction is in.
@@ -243,12 +257,17 @@ func (a *attempt) order(ctx context.Context, transaction *client.Transaction) fa
 	defer a.ledger.metrics.stage(string(Ordering), time.Now())
 	ctx, step := trace.Start(ctx, string(Ordering))
 	defer step.End()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.ledger.limits.SubmitTimeout.Std())
-	defer cancel()
-	if _, err := transaction.SubmitWithContext(ctx); err != nil {
-		return decodeOrder(ctx, err)
+	if err := a.handOver(ctx, transaction); err != nil {
+		return decodeOrder(context.WithoutCancel(ctx), err)
 	}
 	return failure{verdict: done}
+}
+
+func (a *attempt) handOver(ctx context.Context, transaction *client.Transaction) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.ledger.limits.SubmitTimeout.Std())
+	defer cancel()
+	_, err := transaction.SubmitWithContext(ctx)
+	return err
 }
 
 // await waits for the transaction's block: from the stream, and from the peer if the stream is not live. false: not known.
