@@ -146,9 +146,19 @@ func (s *Server) record(c *gin.Context, took time.Duration) {
 	class := classes[min(max(status/100, 0), len(classes)-1)]
 	s.metrics.requests.WithLabelValues(where, method, class).Inc()
 	if !c.GetBool(streamedKey) { // how long a stream lasts is the client's choice
-		s.metrics.seconds.WithLabelValues(where, method).Observe(took.Seconds())
+		s.timed(c, s.metrics.seconds.WithLabelValues(where, method), took)
 	}
 	s.write(c, method, where, status, took)
+}
+
+// timed observes how long a request took; where it is traced, with the trace's id as the bucket's example.
+func (s *Server) timed(c *gin.Context, seconds prometheus.Observer, took time.Duration) {
+	id := trace.ID(c.Request.Context())
+	if exemplar, ok := seconds.(prometheus.ExemplarObserver); ok && id != "" {
+		exemplar.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": id})
+		return
+	}
+	seconds.Observe(took.Seconds())
 }
 
 // classes of statuses.

@@ -157,7 +157,7 @@ func (s *Server) own() {
 
 // Metrics serves the registry alone, for a listener of its own.
 func (s *Server) Metrics() http.Handler {
-	return promhttp.HandlerFor(s.config.Registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(s.config.Registry, promhttp.HandlerOpts{EnableOpenMetrics: true}) // exemplars need the newer form
 }
 
 // Handler serves everything.

@@ -96,7 +96,10 @@ func TestPortalsWithAClientCertificate(t *testing.T) {
 	require.NoError(t, ask(bare.WithCertificate(own)))
 	require.Equal(t, "token.bound", client.Reason(ask(bare)), "stolen, used without a certificate")
 	require.Equal(t, "token.bound", client.Reason(ask(bare.WithCertificate(other))), "stolen, used with another good certificate")
-	require.ErrorContains(t, ask(bare.WithCertificate(strangers.issue(4))), "certificate", "not of the configured authority: no connection at all")
+	var problem *client.Problem
+	refused := ask(bare.WithCertificate(strangers.issue(4))) // by TLS; whether the client still reads why is a matter of timing
+	require.Error(t, refused)
+	require.NotErrorAs(t, refused, &problem, "not of the configured authority: no connection at all")
 
 	unbound, err := client.NewProvider(w.issuer, w.roots).Assertions(t.Context(), "free", key, "")
 	require.NoError(t, err)
