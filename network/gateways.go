@@ -215,6 +215,7 @@ func (n *Network) gatewayConfig(org topology.Organisation) (*config.Config, []pr
 		}
 		c.ExchangeKeys = append(c.ExchangeKeys, config.ExchangeKey{Agency: id, Private: own.ExchangePrivate(agency)})
 	}
+	c.Webhooks = webhooks(folder.WebhookKey(), n.Layout.Public(org).TLSRoot())
 	if material.HasPortal(org) {
 		c.PseudonymKey = folder.PseudonymKey()
 	}
@@ -277,3 +278,8 @@ func answers(root, url string) (func(context.Context) error, error) {
 
 // maxProbeAnswer bounds what is read of a probe's answer.
 const maxProbeAnswer = 64 << 10
+
+// webhooks says how a gateway of this network delivers events: receivers run on this machine, under its organisation's root.
+func webhooks(key, root string) config.Webhooks {
+	return config.Webhooks{SigningKey: key, TLSRoot: root, Networks: []string{"127.0.0.0/8", "::1/128"}}
+}

@@ -69,7 +69,7 @@ type Connectors interface {
 	Fetch(ctx context.Context, q connector.Query) (connector.Record, error)
 }
 
-// Dependencies are what an App is made of. All are required but Pseudonym, Clock and MaxWait.
+// Dependencies are what an App is made of. All are required but Webhooks, Pseudonym, Clock and MaxWait.
 type Dependencies struct {
 	MSP        string          // the organisation served
 	Channel    string          // what subjects sign names it
@@ -83,6 +83,7 @@ type Dependencies struct {
 	Vault      Vault
 	Peers      Peers
 	Connectors Connectors
+	Webhooks   *Webhooks                   // nil where events are not delivered to addresses
 	Pseudonym  func(account string) string // of an account at the identity provider; nil where citizens are not served
 	Clock      func() time.Time            // nil means time.Now
 	MaxWait    time.Duration               // of a read for min_block; 0 means DefaultMaxWait

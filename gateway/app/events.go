@@ -134,23 +134,28 @@ func (a *App) cursor(ctx context.Context, req Events, absent feed.Cursor) (after
 	if err := feed.Filter(req.EventFilter).Check("query.type"); err != nil {
 		return after, err
 	}
-	field, text := "query.after", req.From
 	switch {
 	case req.Last != "":
-		field, text = "Last-Event-ID", req.Last
+		return a.place(ctx, "Last-Event-ID", req.Last)
 	case req.PageToken != "":
-		field, text = "query.page_token", req.PageToken
-	case text == "":
-		return absent, nil
-	case text == "now":
+		return a.place(ctx, "query.page_token", req.PageToken)
+	case req.From != "":
+		return a.place(ctx, "query.after", req.From)
+	}
+	return absent, nil
+}
+
+// place reads a place in the feed. Fault: request.invalid on the field.
+func (a *App) place(ctx context.Context, field, text string) (feed.Cursor, error) {
+	if text == "now" {
 		height, err := a.Store.Height(ctx)
 		return feed.End(height), err
 	}
-	after, ok := feed.Parse(text)
+	at, ok := feed.Parse(text)
 	if !ok {
-		return after, fault.Field(field, "cursor", "send an event's id, a block's number, start or now")
+		return at, fault.Field(field, "cursor", "send an event's id, a block's number, start or now")
 	}
-	return after, nil
+	return at, nil
 }
 
 // viewer is the caller, as far as it matters for which events may be seen.

@@ -49,6 +49,8 @@ type Config struct {
 	Connectors  string `yaml:"connectors,omitempty"`   // file or folder of connector definitions
 	Limits      Limits `yaml:"limits,omitempty"`
 
+	Webhooks Webhooks `yaml:"webhooks,omitempty"`
+
 	Rates     Rates     `yaml:"rates,omitempty"`
 	Log       Log       `yaml:"log,omitempty"`
 	Telemetry Telemetry `yaml:"telemetry,omitempty"`
@@ -149,6 +151,7 @@ func (c *Config) fill() {
 		c.FurtherOIDC[i].fillFurther()
 	}
 	c.Limits.fill()
+	c.Webhooks.fill()
 	c.Rates.fill()
 	c.Log.fill()
 	c.Telemetry.fill()
@@ -159,7 +162,7 @@ func (c *Config) Marshal() ([]byte, error) { return yaml.Marshal(c) }
 
 // resolve makes every path absolute.
 func (c *Config) resolve(folder string) {
-	paths := []*string{&c.TLS.Cert, &c.TLS.Key, &c.TLS.ClientCA, &c.PseudonymKey, &c.DataDir, &c.DatabasePassword, &c.OIDC.TLSRoot, &c.Connectors, &c.Telemetry.TLSRoot}
+	paths := []*string{&c.TLS.Cert, &c.TLS.Key, &c.TLS.ClientCA, &c.PseudonymKey, &c.DataDir, &c.DatabasePassword, &c.OIDC.TLSRoot, &c.Connectors, &c.Webhooks.SigningKey, &c.Webhooks.TLSRoot, &c.Telemetry.TLSRoot}
 	for i := range c.Peers {
 		paths = append(paths, &c.Peers[i].TLSRoot)
 	}

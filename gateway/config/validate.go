@@ -16,7 +16,7 @@ var agencyID = regexp.MustCompile(`^[a-z][a-z0-9]{0,30}\.[a-z][a-z0-9-]{0,30}$`)
 
 // Validate checks every rule; the text of the error begins with the field (see locate).
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.required, c.providers, c.addresses, c.peers, c.members, c.keys, c.database, c.Limits.validate, c.operations} {
+	for _, check := range []func() error{c.required, c.providers, c.addresses, c.peers, c.members, c.keys, c.database, c.Limits.validate, c.Webhooks.validate, c.operations} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -195,3 +195,6 @@ func (f *Feed) wait(ctx context.Context, block uint64, patience time.Duration) e
 	}
 	return err
 }
+
+// Height is the last block that was applied.
+func (f *Feed) Height(ctx context.Context) (uint64, error) { return f.source.Height(ctx) }

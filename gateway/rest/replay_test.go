@@ -9,10 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// drafts write nothing: they are made anew each time. Of a draft, the idempotency key decides the case's id.
+// drafts write nothing: they are made anew each time. Of a draft, the idempotency key decides the case's id. A webhook is
+// shown as it stands now; what was asked for is not done again.
 var drafts = map[string][]string{
-	"POST /v1/drafts":            {"idempotency_key", "case"},
-	"POST /v1/offline/proposals": {},
+	"POST /v1/drafts":                            {"idempotency_key", "case"},
+	"POST /v1/offline/proposals":                 {},
+	"POST /v1/webhooks":                          {"id", "url"},
+	"PUT /v1/webhooks/{id}/pause":                {"id", "url", "created_at"},
+	"PUT /v1/webhooks/{id}/resumption":           {"id", "url", "created_at"},
+	"POST /v1/webhooks/{id}/dead-letters/replay": {"id", "url", "created_at"},
+	"DELETE /v1/webhooks/{id}":                   nil,
 }
 
 // TestARepetitionGetsTheFirstAnswer repeats every keyed request days later, after everything else has happened, at gateways
@@ -33,7 +39,7 @@ func TestARepetitionGetsTheFirstAnswer(t *testing.T) {
 		status, answer := tr.send(s, s.as)
 		require.Equal(t, s.status, status, "%s: %s", s.route, answer)
 		if members, ok := drafts[s.route]; ok {
-			for _, name := range members {
+			for _, name := range members { // none where there is no content
 				require.Equal(t, member(t, s.answer, name), member(t, answer, name), s.route)
 			}
 			continue

@@ -17,5 +17,6 @@ var chineseTags = map[string]string{
 	"between gateways":  "网关之间",
 	"transactions":      "交易",
 	"events":            "事件",
+	"webhooks":          "事件推送",
 	"offline signing":   "离线签名",
 }

@@ -209,6 +209,22 @@ func (t *tour) auditing() {
 	t.call("GET /v1/audit/chain-check", "audit", "auditor", nil)
 }
 
+// subscribing has events sent to an address. Nothing is: nobody delivers in this city.
+func (t *tour) subscribing() {
+	t.call("GET /v1/signing-keys", "services", nobody, nil)
+	hook := text(t.call("POST /v1/webhooks", "services", "admin.hall", app.RegisterWebhook{URL: "https://portal.example/hook"}), "id")
+	other := text(t.call("POST /v1/webhooks", "services", "admin.hall", app.RegisterWebhook{URL: "https://portal.example/other"}), "id")
+	t.call("GET /v1/webhooks", "services", "admin.hall", nil)
+	t.call("GET /v1/webhooks/{id}", "services", "admin.hall", nil, hook)
+	t.call("PUT /v1/webhooks/{id}/pause", "services", "admin.hall", nil, hook)
+	t.call("PUT /v1/webhooks/{id}/resumption", "services", "admin.hall", nil, hook)
+	t.call("GET /v1/webhooks/{id}/dead-letters", "services", "admin.hall", nil, hook)
+	t.call("POST /v1/webhooks/{id}/dead-letters/replay", "services", "admin.hall", nil, hook)
+	t.try("POST /v1/webhooks/{id}/dead-letters/{event}/replay", "services", "admin.hall", nil, hook, "1-0-0")
+	t.try("DELETE /v1/webhooks/{id}/dead-letters/{event}", "services", "admin.hall", nil, hook, "1-0-0")
+	t.try("DELETE /v1/webhooks/{id}", "services", "admin.hall", nil, other)
+}
+
 // offline is the first stage of a write that is signed elsewhere. Those that follow need a peer, which this city has not.
 func (t *tour) offline() {
 	var id msp.SerializedIdentity

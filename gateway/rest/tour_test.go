@@ -70,6 +70,7 @@ func (t *tour) walk() {
 	t.deciding()
 	t.certificates()
 	t.auditing()
+	t.subscribing()
 	t.offline()
 	called := map[string]bool{}
 	for _, s := range t.stops {

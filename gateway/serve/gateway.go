@@ -31,6 +31,7 @@ import (
 	"github.com/hutong-gov/hutong/gateway/trace"
 	"github.com/hutong-gov/hutong/gateway/trace/export"
 	"github.com/hutong-gov/hutong/gateway/vault"
+	"github.com/hutong-gov/hutong/gateway/webhook"
 )
 
 // consoleClient is the public OpenID Connect client with which the page to try the API signs users in.
@@ -48,6 +49,7 @@ type Gateway struct {
 	follower   *follow.Follower
 	providers  credential.Providers
 	endorsed   *endorsed
+	webhooks   *webhook.Deliverer     // nil where none are served
 	pseudonyms *credential.Pseudonyms // nil where citizens are not served
 	rest       *rest.Server
 	close      []func() error // in the order of opening
@@ -152,7 +154,12 @@ func (g *Gateway) openApp(ctx context.Context) (*app.App, error) {
 		}
 		pseudonym = func(account string) string { return g.pseudonyms.Of(c.OIDC.Issuer, account) }
 	}
+	hooks, err := g.openWebhooks(ctx)
+	if err != nil {
+		return nil, err
+	}
 	return app.New(app.Dependencies{
+		Webhooks:  hooks,
 		Pseudonym: pseudonym,
 		MSP:       c.MSP, Channel: c.Channel, PublicURL: c.PublicURL, Identities: identities, Keys: keys,
 		Ledger: g.ledger, Offline: g.ledger, Chain: g.ledger, Store: g.projection.Store(), Vault: kept, Peers: peers, Connectors: connectors,

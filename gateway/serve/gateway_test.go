@@ -99,6 +99,7 @@ func (w *world) config(index int) *config.Config {
 		}
 		c.ExchangeKeys = append(c.ExchangeKeys, config.ExchangeKey{Agency: id, Private: own.ExchangePrivate(agency)})
 	}
+	c.Webhooks.SigningKey = own.Gateway().WebhookKey()
 	if material.HasPortal(org) {
 		c.PseudonymKey = own.Gateway().PseudonymKey()
 	}

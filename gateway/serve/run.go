@@ -64,6 +64,7 @@ func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
 	g.providers.Start(background)
 	go g.endorsed.probe(background)
 	go g.files.Run(background)
+	delivered := g.deliver(background)
 
 	failed := make(chan error, len(servers))
 	for i, server := range servers {
@@ -89,6 +90,7 @@ func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
 	if !followed {
 		cause = errors.Join(cause, <-following)
 	}
+	<-delivered
 	g.log.Info("gateway stopped")
 	return errors.Join(cause, drained)
 }

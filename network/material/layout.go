@@ -125,6 +125,9 @@ func (f MemberFolder) TLS() TLS { return TLS{filepath.Join(f.root, "tls")} }
 // PseudonymKey is the secret with which a portal makes pseudonyms.
 func (f MemberFolder) PseudonymKey() string { return filepath.Join(f.root, "pseudonym.key") }
 
+// WebhookKey signs what the gateway sends to webhooks.
+func (f MemberFolder) WebhookKey() string { return filepath.Join(f.root, "webhook.key") }
+
 // MSP is a folder in the form Fabric's tools read.
 type MSP struct{ root string }
 

@@ -19,7 +19,7 @@
 //	  agencies/{agency}/{role}/msp/      an identity whose certificate carries agency and role
 //	  agencies/{agency}/exchange/        private.pem, public.pem (ECDH P-256: PKCS#8 and SPKI)
 //	  chaincode/{binary}/     tls/ and config.json of the chaincode server
-//	  gateway/                tls/, gateway.yaml, connectors/, pseudonym.key (organisations with a portal)
+//	  gateway/                tls/, gateway.yaml, connectors/, webhook.key, pseudonym.key (organisations with a portal)
 //	  devidp/                 tls/, devidp.yaml (first organisation, development only)
 //
 // Making material is idempotent: a key or certificate that exists is kept, so
@@ -166,7 +166,7 @@ func (m *maker) agencies() error {
 }
 
 // servers makes the TLS certificates of the processes that are not Fabric's:
-// chaincode servers and the gateway, and the gateway's pseudonym key.
+// chaincode servers and the gateway, and the gateway's own keys.
 func (m *maker) servers() error {
 	for _, binary := range m.topology.Binaries() {
 		host := binary + "." + m.org.Domain
@@ -184,6 +184,9 @@ func (m *maker) servers() error {
 		if err := m.tls(m.folder.IdentityProvider().TLS(), provider); err != nil {
 			return err
 		}
+	}
+	if _, err := keptKey(m.folder.Gateway().WebhookKey()); err != nil {
+		return err
 	}
 	if !HasPortal(m.org) {
 		return nil

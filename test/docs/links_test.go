@@ -20,7 +20,7 @@ var (
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#{1,6} (.+)$`)
 	target  = regexp.MustCompile("(?m)(?:`|^)make ([a-z][a-z-]*)") // in code, not in prose
-	route   = regexp.MustCompile("`(GET|POST|PUT) (/v1/[^ `]+)`")
+	route   = regexp.MustCompile("`(GET|POST|PUT|DELETE) (/v1/[^ `]+)`")
 	fence   = regexp.MustCompile("(?s)```.*?```")
 )
 

@@ -9,6 +9,8 @@ package apptest
 import (
 	"context"
 	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -37,6 +39,7 @@ import (
 	"github.com/hutong-gov/hutong/gateway/client"
 	"github.com/hutong-gov/hutong/gateway/connector"
 	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/database"
 	"github.com/hutong-gov/hutong/gateway/database/databasetest"
 	"github.com/hutong-gov/hutong/gateway/devidp"
 	"github.com/hutong-gov/hutong/gateway/ledger"
@@ -44,6 +47,7 @@ import (
 	"github.com/hutong-gov/hutong/gateway/rest"
 	"github.com/hutong-gov/hutong/gateway/rest/resttest"
 	"github.com/hutong-gov/hutong/gateway/vault"
+	"github.com/hutong-gov/hutong/gateway/webhook"
 	"github.com/hutong-gov/hutong/network/block/blocktest"
 	"github.com/hutong-gov/hutong/test/departments"
 )
@@ -133,6 +137,7 @@ func (c *City) gateway(t testing.TB, organisation string, agencies map[string][]
 	}
 	if organisation == "services" {
 		d.Pseudonym = c.Pseudonym
+		d.Webhooks = webhooks(t)
 	}
 	for agency, roles := range agencies {
 		d.Keys[agency], err = ecdh.P256().GenerateKey(rand.Reader)
@@ -185,6 +190,18 @@ func (c *City) Restart(t testing.TB) {
 	for organisation, g := range c.Gateways {
 		c.start(t, organisation, g)
 	}
+}
+
+// webhooks are those of one gateway: they can be registered, and nothing is delivered.
+func webhooks(t testing.TB) *app.Webhooks {
+	db, err := database.Open(context.Background(), database.Settings{Folder: t.TempDir(), Organisation: "services"}, webhook.Part)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	key, err := webhook.NewKey(private)
+	require.NoError(t, err)
+	return &app.Webhooks{Book: webhook.NewBook(db), Key: key}
 }
 
 // connect writes the departments' databases that an organisation has.

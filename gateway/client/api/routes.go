@@ -655,6 +655,110 @@ func (g Gateway) Events(ctx context.Context, request Events, options ...client.O
 	return send[EventPage](ctx, g, http.MethodGet, "/v1/events", request, options)
 }
 
+// RegisterWebhook is POST /v1/webhooks: have events sent to an address.
+//
+// Events that the caller may see are sent to the address by POST, signed (RFC 9421), one at a time and in the
+// ledger's order, again and again until it answers 2xx. A webhook is the calling client's.
+//
+// For agency_admin, portal, auditor.
+// Reasons of its own: webhook.conflict, webhook.too_many, gateway.not_served.
+func (g Gateway) RegisterWebhook(ctx context.Context, request RegisterWebhook, options ...client.Option) (Webhook, error) {
+	return send[Webhook](ctx, g, http.MethodPost, "/v1/webhooks", request, options)
+}
+
+// ListWebhooks is GET /v1/webhooks: list my webhooks.
+//
+// Those of the calling client, and how each stands.
+//
+// For agency_admin, portal, auditor.
+// Reasons of its own: gateway.not_served.
+func (g Gateway) ListWebhooks(ctx context.Context, request ListWebhooks, options ...client.Option) (Page[Webhook], error) {
+	return send[Page[Webhook]](ctx, g, http.MethodGet, "/v1/webhooks", request, options)
+}
+
+// Webhook is GET /v1/webhooks/{id}: show how a webhook stands.
+//
+// For agency_admin, portal, auditor.
+// Reasons of its own: webhook.missing, gateway.not_served.
+func (g Gateway) Webhook(ctx context.Context, request WebhookByID, options ...client.Option) (Webhook, error) {
+	return send[Webhook](ctx, g, http.MethodGet, "/v1/webhooks/{id}", request, options)
+}
+
+// RemoveWebhook is DELETE /v1/webhooks/{id}: end a webhook.
+//
+// Its dead letters go with it.
+//
+// For agency_admin, portal, auditor.
+// Reasons of its own: webhook.conflict, webhook.missing, gateway.not_served.
+func (g Gateway) RemoveWebhook(ctx context.Context, request ChangeWebhook, options ...client.Option) (Done, error) {
+	return send[Done](ctx, g, http.MethodDelete, "/v1/webhooks/{id}", request, options)
+}
+
+// PauseWebhook is PUT /v1/webhooks/{id}/pause: pause a webhook.
+//
+// What happens meanwhile is sent when it is resumed.
+//
+// For agency_admin, portal, auditor.
+// Reasons of its own: webhook.conflict, webhook.missing, gateway.not_served.
+func (g Gateway) PauseWebhook(ctx context.Context, request ChangeWebhook, options ...client.Option) (Webhook, error) {
+	return send[Webhook](ctx, g, http.MethodPut, "/v1/webhooks/{id}/pause", request, options)
+}
+
+// ResumeWebhook is PUT /v1/webhooks/{id}/resumption: resume a webhook.
+//
+// Also ends the wait for the next attempt.
+//
+// For agency_admin, portal, auditor.
+// Reasons of its own: webhook.full, webhook.conflict, webhook.missing, gateway.not_served.
+func (g Gateway) ResumeWebhook(ctx context.Context, request ChangeWebhook, options ...client.Option) (Webhook, error) {
+	return send[Webhook](ctx, g, http.MethodPut, "/v1/webhooks/{id}/resumption", request, options)
+}
+
+// DeadLetters is GET /v1/webhooks/{id}/dead-letters: list what could not be delivered.
+//
+// In the ledger's order.
+//
+// For agency_admin, portal, auditor.
+// Reasons of its own: webhook.missing, gateway.not_served.
+func (g Gateway) DeadLetters(ctx context.Context, request DeadLetters, options ...client.Option) (Page[DeadLetter], error) {
+	return send[Page[DeadLetter]](ctx, g, http.MethodGet, "/v1/webhooks/{id}/dead-letters", request, options)
+}
+
+// ReplayDeadLetters is POST /v1/webhooks/{id}/dead-letters/replay: send all dead letters once more.
+//
+// In the ledger's order, each once; what fails again stays.
+//
+// For agency_admin, portal, auditor.
+// Reasons of its own: webhook.conflict, webhook.missing, gateway.not_served.
+func (g Gateway) ReplayDeadLetters(ctx context.Context, request ChangeWebhook, options ...client.Option) (Webhook, error) {
+	return send[Webhook](ctx, g, http.MethodPost, "/v1/webhooks/{id}/dead-letters/replay", request, options)
+}
+
+// ReplayDeadLetter is POST /v1/webhooks/{id}/dead-letters/{event}/replay: send a dead letter once more.
+//
+// For agency_admin, portal, auditor.
+// Reasons of its own: dead_letter.missing, webhook.conflict, webhook.missing, gateway.not_served.
+func (g Gateway) ReplayDeadLetter(ctx context.Context, request ChangeDeadLetter, options ...client.Option) (Webhook, error) {
+	return send[Webhook](ctx, g, http.MethodPost, "/v1/webhooks/{id}/dead-letters/{event}/replay", request, options)
+}
+
+// RemoveDeadLetter is DELETE /v1/webhooks/{id}/dead-letters/{event}: remove a dead letter.
+//
+// For agency_admin, portal, auditor.
+// Reasons of its own: dead_letter.missing, webhook.conflict, webhook.missing, gateway.not_served.
+func (g Gateway) RemoveDeadLetter(ctx context.Context, request ChangeDeadLetter, options ...client.Option) (Done, error) {
+	return send[Done](ctx, g, http.MethodDelete, "/v1/webhooks/{id}/dead-letters/{event}", request, options)
+}
+
+// SigningKeys is GET /v1/signing-keys: the keys that verify deliveries.
+//
+// A JWK set (RFC 7517); a signature names its key as `keyid`.
+//
+// For public.
+func (g Gateway) SigningKeys(ctx context.Context, request SigningKeys, options ...client.Option) (KeySet, error) {
+	return send[KeySet](ctx, g, http.MethodGet, "/v1/signing-keys", request, options)
+}
+
 // Propose is POST /v1/offline/proposals: prepare a write for signing.
 //
 // Answers the bytes of the proposal and the digest to sign. Nothing is sent to the ledger. The next stage must follow

@@ -252,6 +252,20 @@ type ChangeCertificate struct {
 	Reason string `json:"reason"`
 }
 
+// ChangeDeadLetter is the request of POST /v1/webhooks/{id}/dead-letters/{event}/replay, DELETE
+// /v1/webhooks/{id}/dead-letters/{event}.
+type ChangeDeadLetter struct {
+	ID string `json:"-" path:"id"`
+	// The event's id.
+	Event string `json:"-" path:"event"`
+}
+
+// ChangeWebhook is the request of DELETE /v1/webhooks/{id}, PUT /v1/webhooks/{id}/pause, PUT
+// /v1/webhooks/{id}/resumption, POST /v1/webhooks/{id}/dead-letters/replay.
+type ChangeWebhook struct {
+	ID string `json:"-" path:"id"`
+}
+
 // Channel is the head of the chain on the auditor's own peer.
 type Channel struct {
 	Channel string `json:"channel"`
@@ -350,6 +364,29 @@ type Datasets struct {
 	Status string `json:"-" query:"status"`
 }
 
+// DeadLetter is an event that was given up.
+type DeadLetter struct {
+	Event Event `json:"event"`
+	// The delivery's id; the same when it is sent once more.
+	Delivery string `json:"delivery"`
+	Attempts int    `json:"attempts"`
+	// Class of the last attempt's failure.
+	Failure string `json:"failure"`
+	// When it was given up.
+	At time.Time `json:"at"`
+	// It will be sent once more.
+	Replaying bool `json:"replaying"`
+}
+
+// DeadLetters is the request of GET /v1/webhooks/{id}/dead-letters.
+type DeadLetters struct {
+	ID string `json:"-" path:"id"`
+	// Items a page; 50 if absent.
+	PageSize int `json:"-" query:"page_size"`
+	// next_page_token of the page before.
+	PageToken string `json:"-" query:"page_token"`
+}
+
 // Deliver is the request of POST /v1/uses/{id}/delivery.
 type Deliver struct {
 	ID string `json:"-" path:"id"`
@@ -357,6 +394,10 @@ type Deliver struct {
 	Selector Envelope `json:"selector"`
 	// The block the use is in.
 	Block uint64 `json:"block"`
+}
+
+// Done is the answer where there is nothing to say.
+type Done struct {
 }
 
 // Draft is the request of POST /v1/drafts.
@@ -493,6 +534,20 @@ type Failure struct {
 	Found    string `json:"found,omitempty"`
 }
 
+// Filter: Selects among what a viewer may see. Empty members select nothing out.
+type Filter struct {
+	// Only events of this contract.
+	Contract string `json:"contract,omitempty"`
+	// Only events of these types: certificate.issued.v1, or case.* for all that begin so.
+	Types []string `json:"types,omitempty"`
+	// Only events that name this agency.
+	Agency string `json:"agency,omitempty"`
+	// Only events of this case.
+	Case string `json:"case,omitempty"`
+	// Only events about this subject, a pseudonym.
+	Subject string `json:"subject,omitempty"`
+}
+
 // Form is the request of GET /v1/cases/{id}/form.
 type Form struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
@@ -576,6 +631,11 @@ type Issued struct {
 	Commitment string `json:"commitment"`
 }
 
+// KeySet is a JWK set (RFC 7517).
+type KeySet struct {
+	Keys []PublicKey `json:"keys"`
+}
+
 // Licence is a certificate with its document: what the holder keeps and shows.
 type Licence struct {
 	Certificate certificate.Certificate `json:"certificate"`
@@ -583,6 +643,10 @@ type Licence struct {
 	Document commitment.Document `json:"document"`
 	// The read includes this block and everything before it.
 	AsOf uint64 `json:"as_of_block"`
+}
+
+// ListWebhooks is the request of GET /v1/webhooks.
+type ListWebhooks struct {
 }
 
 // LoggedUse: One entry of the citizen's access log.
@@ -673,6 +737,18 @@ type ProposeService struct {
 	Service collaboration.Service `json:"service"`
 }
 
+// PublicKey is a JWK (RFC 7517) that verifies what a Key signs.
+type PublicKey struct {
+	Type  string `json:"kty"`
+	Curve string `json:"crv"`
+	X     string `json:"x"`
+	Y     string `json:"y"`
+	// The key's thumbprint (RFC 7638); a signature names it as keyid.
+	ID        string `json:"kid"`
+	Algorithm string `json:"alg"`
+	Use       string `json:"use"`
+}
+
 // PublishDataset is the request of POST /v1/datasets.
 type PublishDataset struct {
 	exchange.PublishDataset
@@ -728,6 +804,17 @@ type RegisterKey struct {
 	SigningKey signed.Key `json:"signing_key"`
 	// Compact JWS of type hutong-registration+jwt by that key over {channel, subject, thumbprint}.
 	Proof string `json:"proof"`
+}
+
+// RegisterWebhook is the request of POST /v1/webhooks.
+type RegisterWebhook struct {
+	// The https address that events are sent to.
+	URL string `json:"url"`
+	// Which events; absent: all that the caller may see.
+	Filter *Filter `json:"filter"`
+	// Begin after this event's id; after everything in a block, by its number; at the start; or now, which it is if
+	// absent.
+	From string `json:"after,omitempty"`
 }
 
 // Report: Of a check. Hashes are lower-case hexadecimal digits.
@@ -844,6 +931,10 @@ type Signatory struct {
 	Name   string `json:"name,omitempty"`
 	Agency string `json:"agency,omitempty"`
 	Role   string `json:"role,omitempty"`
+}
+
+// SigningKeys is the request of GET /v1/signing-keys.
+type SigningKeys struct {
 }
 
 // Subject is what the gateway knows of the citizen who asks.
@@ -989,6 +1080,41 @@ type Verify struct {
 	Commitment string `json:"commitment,omitempty"`
 	// The time asked about; now if absent.
 	At *time.Time `json:"at,omitempty"`
+}
+
+// Webhook is a subscription whose events are sent to an address.
+type Webhook struct {
+	ID     string `json:"id"`
+	URL    string `json:"url"`
+	Filter Filter `json:"filter"`
+	// active; paused by its owner; full: it has so many dead letters that it stopped; or removed, which only a repeated
+	// registration answers.
+	State   string     `json:"state"`
+	Created *time.Time `json:"created_at,omitempty"`
+	// Everything up to here was acknowledged, is a dead letter, or is not for it. It may be ten seconds behind where
+	// nothing is for it.
+	Checkpoint string `json:"checkpoint"`
+	// Blocks it has not dealt with.
+	Backlog uint64 `json:"backlog_blocks"`
+	// How many events were acknowledged.
+	Delivered int64 `json:"delivered"`
+	// When the last one was.
+	LastSuccess *time.Time `json:"last_success_at,omitempty"`
+	// Class of the last attempt's failure; absent if it succeeded.
+	LastFailure string `json:"last_failure,omitempty"`
+	// Failed attempts for the next event.
+	Attempts int `json:"attempts,omitempty"`
+	// The first of them.
+	Since       *time.Time `json:"failing_since,omitempty"`
+	Next        *time.Time `json:"next_attempt_at,omitempty"`
+	DeadLetters int64      `json:"dead_letters"`
+	// The last block of the projection.
+	AsOf uint64 `json:"as_of_block"`
+}
+
+// WebhookByID is the request of GET /v1/webhooks/{id}.
+type WebhookByID struct {
+	ID string `json:"-" path:"id"`
 }
 
 // Withdraw is the request of PUT /v1/cases/{id}/withdrawal.
