@@ -21,6 +21,7 @@ const (
 	DefaultMaxMessageBytes  = 32 << 20
 	DefaultReadConnections  = 4
 	DefaultMaxLagBlocks     = 50
+	DefaultMaxLag           = 10 * time.Second
 	DefaultBlocksPerCommit  = 64
 	DefaultShutdownPatience = 10 * time.Second
 
@@ -49,9 +50,10 @@ type Limits struct {
 	MaxStreams          int `yaml:"max_streams,omitempty"`            // answers that go on (events), open at once
 	MaxStreamsPerCaller int `yaml:"max_streams_per_caller,omitempty"` // of these, one caller's
 
-	ReadConnections int `yaml:"read_connections,omitempty"`  // to the store
-	MaxLagBlocks    int `yaml:"max_lag_blocks,omitempty"`    // further behind, the gateway is not ready
-	BlocksPerCommit int `yaml:"blocks_per_commit,omitempty"` // folded into one SQL transaction while catching up
+	ReadConnections int      `yaml:"read_connections,omitempty"`  // to the store
+	MaxLagBlocks    int      `yaml:"max_lag_blocks,omitempty"`    // further behind, the gateway is not ready
+	MaxLag          Duration `yaml:"max_lag,omitempty"`           // a block received longer ago that is not readable yet makes the gateway not ready
+	BlocksPerCommit int      `yaml:"blocks_per_commit,omitempty"` // folded into one SQL transaction while catching up
 
 	ShutdownDelay    Duration `yaml:"shutdown_delay,omitempty"`    // between "not ready" and the end of accepting: time for balancers to look elsewhere
 	ShutdownPatience Duration `yaml:"shutdown_patience,omitempty"` // for requests under way
@@ -70,6 +72,7 @@ func (l *Limits) fill() {
 	fill(&l.MaxMessageBytes, DefaultMaxMessageBytes)
 	fill(&l.ReadConnections, DefaultReadConnections)
 	fill(&l.MaxLagBlocks, DefaultMaxLagBlocks)
+	fill(&l.MaxLag, Duration(DefaultMaxLag))
 	fill(&l.BlocksPerCommit, DefaultBlocksPerCommit)
 	fill(&l.MaxStreams, DefaultMaxStreams)
 	fill(&l.MaxStreamsPerCaller, DefaultMaxStreamsPerCaller)
@@ -100,6 +103,7 @@ func (l *Limits) validate() error {
 		{"max_message_bytes", int64(l.MaxMessageBytes)},
 		{"read_connections", int64(l.ReadConnections)},
 		{"max_lag_blocks", int64(l.MaxLagBlocks)},
+		{"max_lag", int64(l.MaxLag)},
 		{"blocks_per_commit", int64(l.BlocksPerCommit)},
 		{"max_streams", int64(l.MaxStreams)},
 		{"max_streams_per_caller", int64(l.MaxStreamsPerCaller)},

@@ -70,8 +70,9 @@ type Follower struct {
 	log        *slog.Logger
 	metrics    *metrics
 
-	mu     sync.Mutex
-	status Status
+	mu      sync.Mutex
+	status  Status
+	waiting []time.Time // when the blocks that are not readable yet were received
 }
 
 // Status is how a follower stands.
@@ -80,7 +81,11 @@ type Status struct {
 	Known     uint64 // the last block known to be on the ledger
 	Received  uint64 // the last block the stream gave
 	Applied   uint64 // the last block in the projection
-	Err       string // why the last stream ended, while none is open
+	// Waiting is how long the block that waits longest has been received and not yet readable; 0 while none waits.
+	Waiting time.Duration
+	// Took is how long it took with the last that was applied.
+	Took time.Duration
+	Err  string // why the last stream ended, while none is open
 }
 
 // New makes a follower. batch is how many waiting blocks are applied together at most.
@@ -98,7 +103,11 @@ func New(source Source, commits *Commits, projection Projection, batch int, log 
 func (f *Follower) Status() Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.status
+	s := f.status
+	if len(f.waiting) > 0 {
+		s.Waiting = time.Since(f.waiting[0])
+	}
+	return s
 }
 
 func (f *Follower) update(change func(*Status)) {
@@ -159,6 +168,7 @@ func (f *Follower) once(ctx context.Context) error {
 	}
 	f.update(func(s *Status) {
 		s.Streaming, s.Err, s.Applied, s.Received, s.Known = true, "", at.Number, at.Number, max(tip.Number, at.Number)
+		f.waiting = nil // what was received and not applied is received again
 	})
 	return f.stream(ctx, at, started, tip)
 }
@@ -239,7 +249,10 @@ func (f *Follower) read(ctx context.Context, last block.Ref, started bool, tip b
 		f.traceReceived(number, outcomes)
 		f.commits.Resolve(number, outcomes)
 		caughtUp()
-		f.update(func(s *Status) { s.Received, s.Known = number, max(s.Known, number) })
+		f.update(func(s *Status) {
+			s.Received, s.Known = number, max(s.Known, number)
+			f.waiting = append(f.waiting, time.Now())
+		})
 		f.metrics.received(outcomes)
 		select {
 		case queue <- b:
@@ -292,7 +305,10 @@ func (f *Follower) fold(ctx context.Context, queue <-chan *common.Block) error {
 		}
 		f.traceApplied(blocks, start)
 		f.metrics.applied(len(blocks), time.Since(start))
-		f.update(func(s *Status) { s.Applied = blocks[len(blocks)-1].Number })
+		f.update(func(s *Status) {
+			s.Applied, s.Took = blocks[len(blocks)-1].Number, time.Since(f.waiting[0])
+			f.waiting = f.waiting[len(blocks):]
+		})
 	}
 	return nil
 }
@@ -303,8 +319,9 @@ func (f *Follower) apply(ctx context.Context, blocks []block.Block) error {
 	return f.projection.Apply(ctx, blocks)
 }
 
-// Ready says whether the projection is within maxLag blocks of what the peer has.
-func (f *Follower) Ready(ctx context.Context, maxLag int) error {
+// Ready says whether the projection is within maxLag blocks of what the peer has, and no block has been received longer than
+// maxWait ago and is not readable yet.
+func (f *Follower) Ready(ctx context.Context, maxLag int, maxWait time.Duration) error {
 	tip, err := f.source.Tip(ctx)
 	if err != nil {
 		return fmt.Errorf("the peer does not answer: %w", err)
@@ -315,6 +332,8 @@ func (f *Follower) Ready(ctx context.Context, maxLag int) error {
 		return fmt.Errorf("blocks are not followed: %s", s.Err)
 	case tip.Number > s.Applied && tip.Number-s.Applied > uint64(maxLag):
 		return fmt.Errorf("the projection is %d blocks behind; ready within %d", tip.Number-s.Applied, maxLag)
+	case s.Waiting > maxWait:
+		return fmt.Errorf("a block was received %s ago and is not readable yet; ready within %s", s.Waiting.Round(time.Millisecond), maxWait)
 	}
 	return nil
 }

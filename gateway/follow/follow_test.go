@@ -136,6 +136,13 @@ func run(t *testing.T, source follow.Source, p follow.Projection, batch int) *ru
 	return r
 }
 
+// place is the status without how long anything took.
+func (r *running) place() follow.Status {
+	s := r.Status()
+	s.Took = 0
+	return s
+}
+
 func (r *running) end(t *testing.T) error {
 	t.Helper()
 	select {
@@ -159,8 +166,8 @@ func TestCatchUpThenLive(t *testing.T) {
 	eventually(t, "catches up", func() bool { return m.height() == 20 })
 	c.Add(blocktest.Tx{})
 	eventually(t, "goes on", func() bool { return m.height() == 21 })
-	eventually(t, "says so", func() bool { return r.Status() == follow.Status{Streaming: true, Known: 20, Received: 20, Applied: 20} })
-	require.NoError(t, r.Ready(context.Background(), 0))
+	eventually(t, "says so", func() bool { return r.place() == follow.Status{Streaming: true, Known: 20, Received: 20, Applied: 20} })
+	require.NoError(t, r.Ready(context.Background(), 0, time.Minute))
 	for _, n := range m.portion {
 		require.LessOrEqual(t, n, 8)
 	}
@@ -187,7 +194,7 @@ func TestWaitingBlocksAreAppliedTogether(t *testing.T) {
 	c, m := chain(20), &memory{gate: make(chan struct{})}
 	r := run(t, c, m, 8)
 	eventually(t, "everything is received while nothing is applied", func() bool { return r.Status().Received == 19 })
-	require.Error(t, r.Ready(context.Background(), 5))
+	require.Error(t, r.Ready(context.Background(), 5, time.Minute))
 	close(m.gate)
 	eventually(t, "all are applied", func() bool { return m.height() == 20 })
 	require.Less(t, len(m.portion), 20)
@@ -330,7 +337,7 @@ func TestAnotherLedgerIsRefused(t *testing.T) {
 			require.Equal(t, 8, m.height())
 			require.True(t, bytes.Equal(before.Hash, m.refs[7].Hash))
 			require.Contains(t, r.Status().Err, "another ledger")
-			require.Error(t, r.Ready(context.Background(), 100))
+			require.Error(t, r.Ready(context.Background(), 100, time.Minute))
 		})
 	}
 	t.Run("a fork in the stream", func(t *testing.T) {
@@ -358,7 +365,7 @@ func TestPeerBehindTheProjectionIsWaitedFor(t *testing.T) {
 	}
 	r = run(t, behind, m, 8)
 	eventually(t, "a stream", func() bool { return r.Status().Streaming })
-	require.Equal(t, follow.Status{Streaming: true, Known: 7, Received: 7, Applied: 7}, r.Status())
+	require.Equal(t, follow.Status{Streaming: true, Known: 7, Received: 7, Applied: 7}, r.place())
 	for n := range uint64(3) {
 		behind.Copy(c.Block(5 + n))
 	}
@@ -380,18 +387,41 @@ func TestPassingTroubleDoesNot(t *testing.T) {
 	m := &memory{fail: errors.New("the disk is full")}
 	r := run(t, chain(3), m, 8)
 	eventually(t, "it says so", func() bool { return !r.Status().Streaming && r.Status().Err == "the disk is full" })
-	require.ErrorContains(t, r.Ready(context.Background(), 9), "the disk is full")
+	require.ErrorContains(t, r.Ready(context.Background(), 9, time.Minute), "the disk is full")
 	m.mu.Lock()
 	m.fail = nil
 	m.mu.Unlock()
 	eventually(t, "it goes on", func() bool { return m.height() == 3 })
 }
 
+// slow holds back what it applies.
+type slow struct {
+	*memory
+	release chan struct{}
+}
+
+func (s slow) Apply(ctx context.Context, blocks []block.Block) error {
+	<-s.release
+	return s.memory.Apply(ctx, blocks)
+}
+
+func TestLagIsFromReceivingToReading(t *testing.T) {
+	m := slow{&memory{}, make(chan struct{})}
+	r := run(t, chain(3), m, 8)
+	eventually(t, "a block waits", func() bool { return r.Status().Waiting > 20*time.Millisecond })
+	require.ErrorContains(t, r.Ready(context.Background(), 9, 20*time.Millisecond), "is not readable yet; ready within 20ms")
+	require.NoError(t, r.Ready(context.Background(), 9, time.Minute))
+	close(m.release)
+	eventually(t, "none waits", func() bool { return m.height() == 3 && r.Status().Waiting == 0 })
+	require.NoError(t, r.Ready(context.Background(), 9, time.Millisecond))
+	require.Positive(t, r.Status().Took)
+}
+
 func TestUnreachablePeer(t *testing.T) {
 	c, m := new(blocktest.Chain), &memory{} // an empty chain has no tip: as a peer that is not there
 	r := run(t, c, m, 8)
 	eventually(t, "it says so", func() bool { return r.Status().Err != "" })
-	require.Error(t, r.Ready(context.Background(), 9))
+	require.Error(t, r.Ready(context.Background(), 9, time.Minute))
 	c.Add(blocktest.Tx{Config: true})
 	eventually(t, "it goes on", func() bool { return m.height() == 1 })
 }

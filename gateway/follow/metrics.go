@@ -37,6 +37,8 @@ func newMetrics(registry prometheus.Registerer, f *Follower) (*metrics, error) {
 		gauge("hutong_follow_received_block", "Number of the last block received.", func(s Status) float64 { return float64(s.Received) }),
 		gauge("hutong_projection_applied_block", "Number of the last block in the projection.", func(s Status) float64 { return float64(s.Applied) }),
 		gauge("hutong_projection_lag_blocks", "Blocks known to be on the ledger but not yet in the projection.", func(s Status) float64 { return float64(s.Known - min(s.Applied, s.Known)) }),
+		gauge("hutong_projection_lag_seconds", "Time for which the oldest block received is not readable yet; while none waits, the time it took with the last.",
+			func(s Status) float64 { return max(s.Waiting, s.Took).Seconds() }),
 		gauge("hutong_follow_streaming", "1 while the block stream is open.", func(s Status) float64 {
 			if s.Streaming {
 				return 1

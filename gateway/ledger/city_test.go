@@ -147,7 +147,7 @@ func (c *city) start() {
 		require.NoError(c, c.ledger.Close())
 		require.NoError(c, c.projection.Close())
 	})
-	c.eventually("the projection has caught up", func() bool { return c.follower.Ready(c.Context(), 0) == nil })
+	c.eventually("the projection has caught up", func() bool { return c.follower.Ready(c.Context(), 0, time.Minute) == nil })
 }
 
 func (c *city) eventually(what string, condition func() bool) {

@@ -251,7 +251,7 @@ func peerGone(c *city) {
 	}
 	c.kill(pid)
 	all.Wait()
-	require.Error(c, c.follower.Ready(c.Context(), 1000))
+	require.Error(c, c.follower.Ready(c.Context(), 1000, time.Minute))
 	var unreachable *ledger.UnreachableError
 	require.ErrorAs(c, c.ledger.Evaluate(c.Context(), hallAdmin, exchange.Name, "agency:Get", kernel.ByID{ID: "services.hall"}, nil), &unreachable)
 	counts := map[string]int{}
@@ -269,7 +269,7 @@ func peerGone(c *city) {
 	require.Positive(c, counts["unsent"])
 
 	require.NoError(c, c.network.Up(c.Context()))
-	c.eventually("the stream is taken up again", func() bool { return c.follower.Ready(c.Context(), 0) == nil })
+	c.eventually("the stream is taken up again", func() bool { return c.follower.Ready(c.Context(), 0, time.Minute) == nil })
 	for i := range writers {
 		var again ledger.Outcome
 		c.eventually("the request can be repeated", func() (done bool) {

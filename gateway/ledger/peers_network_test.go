@@ -31,7 +31,7 @@ func TestNetworkTwoPeersOfOneOrganisation(t *testing.T) {
 	c.storm("first", written, "services-peer0")
 	require.Contains(t, c.ledger.Peers(), second+" in use")
 	require.EqualValues(t, 1, c.metric("hutong_ledger_peer_up"))
-	require.NoError(t, c.follower.Ready(t.Context(), 10))
+	require.NoError(t, c.follower.Ready(t.Context(), 10, time.Minute))
 
 	require.NoError(t, c.network.Up(t.Context()))
 	c.eventually("the first of the list is used again", func() bool { return c.ledger.Peers() == first+" in use; "+second+" up" })
