@@ -18,7 +18,7 @@ export CGO_ENABLED ?= 0
 export GOFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down purge status build fabric test test-unit test-network test-postgresql test-faults test-conflicts bench bench-soak bench-overload lint fuzz generate clean
+.PHONY: help demo up down purge status build fabric test test-unit test-network test-postgresql test-faults test-conflicts test-webhooks bench bench-soak bench-overload lint fuzz generate clean
 
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make <target>\n"} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ test-postgresql: ## the whole suite with every gateway, those of the networks to
 
 test-network: build fabric ## everything that crosses a process, on real networks
 	CGO_ENABLED=1 $(GO) test -p 1 -timeout 30m -run 'Network|Story' ./chaincode/... ./gateway/... ./network/... ./test/...
+
+test-webhooks: fabric ## a webhook's receiver is down for DOWN (default 60s) and the gateway killed; every event arrives, in order
+	$(GO) test ./test/e2e -run TestNetworkEventsArrive -count 1 -v -args -down $(or $(DOWN),60s)
 
 test-faults: fabric ## kill -9 of every kind of process under load, TIMES (default 10) each; compared with the ledger
 	$(GO) run ./test/fault/cmd/fault --times $(TIMES)
