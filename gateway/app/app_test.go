@@ -13,6 +13,7 @@ import (
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/app/apptest"
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/client/api"
 	"github.com/hutong-gov/hutong/network/catalogue"
 	"github.com/hutong-gov/hutong/test/story"
 )
@@ -55,7 +56,7 @@ func (s *scene) officer(agency string) story.Officer {
 	return o
 }
 
-func (s *scene) draft(p story.Person) app.Drafted {
+func (s *scene) draft(p story.Person) api.Drafted {
 	d, err := p.Draft(s.ctx, story.Service)
 	require.NoError(s.t, err)
 	return d

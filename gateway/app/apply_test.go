@@ -18,6 +18,7 @@ import (
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/app/apptest"
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/client/api"
 	"github.com/hutong-gov/hutong/test/story"
 )
 
@@ -26,7 +27,7 @@ func TestADraftWritesNothingAndSaysEverything(t *testing.T) {
 	s := newScene(t)
 	height := s.Ledger.Height()
 	key := client.Key("my-own-key")
-	d, err := do[app.Drafted](s, s.citizen.Client, http.MethodPost, "/v1/drafts", app.Draft{Service: story.Service}, key)
+	d, err := do[api.Drafted](s, s.citizen.Client, http.MethodPost, "/v1/drafts", app.Draft{Service: story.Service}, key)
 	require.NoError(t, err)
 	require.Equal(t, height, s.Ledger.Height())
 	require.Equal(t, 8, d.Required)
@@ -38,12 +39,12 @@ func TestADraftWritesNothingAndSaysEverything(t *testing.T) {
 		require.Equal(t, d.Case, c.Case)
 		require.Equal(t, s.citizen.Me.Pseudonym, c.Subject)
 	}
-	again, err := do[app.Drafted](s, s.citizen.Client, http.MethodPost, "/v1/drafts", app.Draft{Service: story.Service}, key)
+	again, err := do[api.Drafted](s, s.citizen.Client, http.MethodPost, "/v1/drafts", app.Draft{Service: story.Service}, key)
 	require.NoError(t, err)
 	require.Equal(t, d.Case, again.Case, "the case follows from the key")
 	require.NotEqual(t, d.Consents[0].Nonce, again.Consents[0].Nonce)
 	// Another citizen's key of the same name is another key.
-	other, err := do[app.Drafted](s, s.person("citizen2").Client, http.MethodPost, "/v1/drafts", app.Draft{Service: story.Service}, key)
+	other, err := do[api.Drafted](s, s.person("citizen2").Client, http.MethodPost, "/v1/drafts", app.Draft{Service: story.Service}, key)
 	require.NoError(t, err)
 	require.NotEqual(t, d.Case, other.Case)
 
@@ -68,14 +69,14 @@ func TestAnApplicationIsJudgedWholeBeforeAnythingIsWritten(t *testing.T) {
 		}
 		return a
 	}
-	made := func(p story.Person, d app.Drafted, answers map[string]any) app.Apply {
+	made := func(p story.Person, d api.Drafted, answers map[string]any) api.Apply {
 		r, err := p.Application(d, answers)
 		require.NoError(t, err)
 		return r
 	}
-	good := func() app.Apply { return made(s.citizen, d, s.answers(s.citizen)) }
-	consent := func(change func(*exchange.ConsentTerms)) func() app.Apply {
-		return func() app.Apply {
+	good := func() api.Apply { return made(s.citizen, d, s.answers(s.citizen)) }
+	consent := func(change func(*exchange.ConsentTerms)) func() api.Apply {
+		return func() api.Apply {
 			r, terms := good(), d.Consents[1]
 			change(&terms)
 			r.Consents[1], err = s.citizen.Sign(exchange.ConsentKind, terms)
@@ -85,28 +86,28 @@ func TestAnApplicationIsJudgedWholeBeforeAnythingIsWritten(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		reason, field string
-		request       func() app.Apply
+		request       func() api.Apply
 	}{
-		"signed by another key":    {"signature.forged", "application", func() app.Apply { return made(forger, d, s.answers(s.citizen)) }},
-		"a consent as application": {"signature.kind", "application.typ", func() app.Apply { r := good(); r.Application = r.Consents[0]; return r }},
-		"no signature at all":      {"signature.malformed", "application", func() app.Apply { r := good(); r.Application = "a.b.c"; return r }},
-		"answers changed after signing": {"form.commitment_mismatch", "application.form", func() app.Apply {
+		"signed by another key":    {"signature.forged", "application", func() api.Apply { return made(forger, d, s.answers(s.citizen)) }},
+		"a consent as application": {"signature.kind", "application.typ", func() api.Apply { r := good(); r.Application = r.Consents[0]; return r }},
+		"no signature at all":      {"signature.malformed", "application", func() api.Apply { r := good(); r.Application = "a.b.c"; return r }},
+		"answers changed after signing": {"form.commitment_mismatch", "application.form", func() api.Apply {
 			r := good()
 			r.Form, err = commitment.New(s.answers(s.citizen))
 			require.NoError(t, err)
 			return r
 		}},
-		"no answers":                {"request.invalid", "form.fields", func() app.Apply { r := good(); r.Form.Fields = []commitment.Field{}; return r }},
-		"a question not answered":   {"request.invalid", "form.id_number", func() app.Apply { return made(s.citizen, d, answer("id_number", nil)) }},
-		"an empty answer":           {"request.invalid", "form.id_number", func() app.Apply { return made(s.citizen, d, answer("id_number", "")) }},
-		"an answer of another type": {"request.invalid", "form.registered_capital_yuan", func() app.Apply { return made(s.citizen, d, answer("registered_capital_yuan", "much")) }},
-		"a day that is none":        {"request.invalid", "form.appointed_on", func() app.Apply { return made(s.citizen, d, answer("appointed_on", "2026-02-30")) }},
-		"a word for a boolean":      {"request.invalid", "form.general_taxpayer", func() app.Apply { return made(s.citizen, d, answer("general_taxpayer", "no")) }},
-		"an answer too long": {"request.invalid", "form.articles", func() app.Apply {
+		"no answers":                {"request.invalid", "form.fields", func() api.Apply { r := good(); r.Form.Fields = []commitment.Field{}; return r }},
+		"a question not answered":   {"request.invalid", "form.id_number", func() api.Apply { return made(s.citizen, d, answer("id_number", nil)) }},
+		"an empty answer":           {"request.invalid", "form.id_number", func() api.Apply { return made(s.citizen, d, answer("id_number", "")) }},
+		"an answer of another type": {"request.invalid", "form.registered_capital_yuan", func() api.Apply { return made(s.citizen, d, answer("registered_capital_yuan", "much")) }},
+		"a day that is none":        {"request.invalid", "form.appointed_on", func() api.Apply { return made(s.citizen, d, answer("appointed_on", "2026-02-30")) }},
+		"a word for a boolean":      {"request.invalid", "form.general_taxpayer", func() api.Apply { return made(s.citizen, d, answer("general_taxpayer", "no")) }},
+		"an answer too long": {"request.invalid", "form.articles", func() api.Apply {
 			return made(s.citizen, d, answer("articles", strings.Repeat("文", app.MaxAnswerLength+1)))
 		}},
-		"an answer to no question": {"request.invalid", "form.fields[6].name", func() app.Apply { return made(s.citizen, d, answer("mother_of_110199198804170025", "x")) }},
-		"a consent by another key": {"signature.forged", "consents[0]", func() app.Apply {
+		"an answer to no question": {"request.invalid", "form.fields[6].name", func() api.Apply { return made(s.citizen, d, answer("mother_of_110199198804170025", "x")) }},
+		"a consent by another key": {"signature.forged", "consents[0]", func() api.Apply {
 			r := good()
 			r.Consents[0], err = forger.Sign(exchange.ConsentKind, d.Consents[0])
 			require.NoError(t, err)
@@ -117,12 +118,12 @@ func TestAnApplicationIsJudgedWholeBeforeAnythingIsWritten(t *testing.T) {
 		"a consent of another subject":  {"exchange.subject_mismatch", "consents[1].subject", consent(func(c *exchange.ConsentTerms) { c.Subject = strings.Repeat("a", 26) })},
 		"a consent for another channel": {"exchange.channel_mismatch", "consents[1].channel", consent(func(c *exchange.ConsentTerms) { c.Channel = "other" })},
 		"a consent without end":         {"request.invalid", "consents[1].valid_until", consent(func(c *exchange.ConsentTerms) { c.Until = c.From.AddDate(10, 0, 0) })},
-		"a definition that changed": {"collaboration.definition_changed", "application.hash", func() app.Apply {
+		"a definition that changed": {"collaboration.definition_changed", "application.hash", func() api.Apply {
 			changed := d
 			changed.Application.Hash = strings.Repeat("0", 64)
 			return made(s.citizen, changed, s.answers(s.citizen))
 		}},
-		"a definition that is not": {"definition.missing", "application.definition", func() app.Apply {
+		"a definition that is not": {"definition.missing", "application.definition", func() api.Apply {
 			changed := d
 			changed.Application.Definition = "no.such/1"
 			return made(s.citizen, changed, s.answers(s.citizen))
@@ -286,7 +287,7 @@ func TestKeysAreRegisteredOnceForGood(t *testing.T) {
 	elsewhere.keys = t.TempDir()
 	_, _, err := story.SignIn(s.ctx, s, "citizen1", elsewhere.keys)
 	require.ErrorIs(t, err, story.ErrOtherKey)
-	me, err := get[app.Subject](s, s.as("services", "citizen2"), "/v1/subjects/me")
+	me, err := get[api.Subject](s, s.as("services", "citizen2"), "/v1/subjects/me")
 	require.NoError(t, err)
 	require.False(t, me.Registered)
 	require.Equal(t, s.Pseudonym("citizen2"), me.Pseudonym)

@@ -86,6 +86,14 @@ func (c *Client) As(tokens TokenSource) *Client {
 	return &other
 }
 
+// Through is the same client with something between it and the network: what is wrapped is its own transport.
+func (c *Client) Through(wrap func(http.RoundTripper) http.RoundTripper) *Client {
+	other, through := *c, *c.http
+	through.Transport = wrap(c.http.Transport)
+	other.http = &through
+	return &other
+}
+
 // Roots reads PEM certificates into a pool.
 func Roots(pem []byte) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()

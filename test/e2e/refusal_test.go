@@ -27,6 +27,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/signed"
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/client/api"
 	"github.com/hutong-gov/hutong/test/story"
 )
 
@@ -126,7 +127,7 @@ func newStage(ctx context.Context, t *testing.T, c *testCity) *stage {
 }
 
 // apply lets a citizen apply for the story's service.
-func apply(ctx context.Context, t *testing.T, c *testCity, p story.Person) app.Applied {
+func apply(ctx context.Context, t *testing.T, c *testCity, p story.Person) api.Applied {
 	t.Helper()
 	d := draft(ctx, t, p)
 	answers, err := c.options(p.User).Answers(p.User)
@@ -140,7 +141,7 @@ func apply(ctx context.Context, t *testing.T, c *testCity, p story.Person) app.A
 }
 
 // draft asks for a draft, withdrawing the case that an earlier test may have left open.
-func draft(ctx context.Context, t *testing.T, p story.Person) app.Drafted {
+func draft(ctx context.Context, t *testing.T, p story.Person) api.Drafted {
 	t.Helper()
 	for {
 		d, err := p.Draft(ctx, story.Service)
@@ -150,7 +151,7 @@ func draft(ctx context.Context, t *testing.T, p story.Person) app.Drafted {
 		}
 		withdrawn, err := p.Withdraw(ctx, d.Open)
 		require.NoError(t, err)
-		_, err = client.Do[app.Subject](ctx, p.Client, http.MethodGet, fmt.Sprintf("/v1/subjects/me?min_block=%d", withdrawn.Block), nil)
+		_, err = api.Of(p.Client).Me(ctx, api.Me{MinBlock: withdrawn.Block})
 		require.NoError(t, err)
 	}
 }

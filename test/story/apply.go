@@ -4,18 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
-	"github.com/hutong-gov/hutong/gateway/app"
-	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/client/api"
 )
 
 // chosen is the citizen the story is about, kept between chapters.
 type chosen struct {
 	Person
-	draft   app.Drafted
+	draft   api.Drafted
 	answers map[string]any
 }
 
@@ -83,7 +81,7 @@ func (t *teller) apply(ctx context.Context) error {
 }
 
 // draft asks for a draft. A case left open by a story that was interrupted is withdrawn first.
-func (t *teller) draft(ctx context.Context) (app.Drafted, error) {
+func (t *teller) draft(ctx context.Context) (api.Drafted, error) {
 	for {
 		d, err := t.citizen.Draft(ctx, Service)
 		if err != nil || d.Open == "" {
@@ -95,7 +93,7 @@ func (t *teller) draft(ctx context.Context) (app.Drafted, error) {
 		}
 		t.say("withdraws case %s, left open by an earlier telling", d.Open)
 		// The next draft must see the withdrawal.
-		if _, err := client.Do[app.Subject](ctx, t.citizen.Client, http.MethodGet, fmt.Sprintf("/v1/subjects/me?min_block=%d", receipt.Block), nil); err != nil {
+		if _, err := t.citizen.gateway().Me(ctx, api.Me{MinBlock: receipt.Block}); err != nil {
 			return d, err
 		}
 	}
@@ -108,7 +106,7 @@ func mark(asked bool) string {
 	return "■"
 }
 
-func origin(m app.Material) string {
+func origin(m api.Material) string {
 	switch m.Source {
 	case "dataset":
 		return "  ← " + m.Dataset + " for " + m.For

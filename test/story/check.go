@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/client/api"
 )
 
 // verify is what a stranger does with a licence: no token, another organisation's gateway.
@@ -23,7 +23,7 @@ func (t *teller) verify(ctx context.Context) error {
 		return err
 	}
 	// The stranger's gateway must have the block; a stranger would simply ask again.
-	if _, err := client.Do[app.Page[certificate.Type]](ctx, stranger, http.MethodGet, fmt.Sprintf("/v1/certificate-types?min_block=%d", t.block), nil); err != nil {
+	if _, err := api.Of(stranger).CertificateTypes(ctx, api.CertificateTypes{MinBlock: t.block}); err != nil {
 		return err
 	}
 	genuine, err := Verify(ctx, stranger, t.report.Certificate, t.document.Document)
@@ -47,7 +47,7 @@ func (t *teller) verify(ctx context.Context) error {
 
 // Verify asks a gateway about a certificate's document.
 func Verify(ctx context.Context, c *client.Client, id string, document commitment.Document) (certificate.Verdict, error) {
-	return client.Do[certificate.Verdict](ctx, c, http.MethodPost, "/v1/certificates/"+id+"/verification", app.Verify{Document: &document})
+	return api.Of(c).Verify(ctx, api.Verify{ID: id, Document: &document})
 }
 
 // tamper changes one field of a copy.
@@ -87,17 +87,15 @@ func (t *teller) whoRead(ctx context.Context) error {
 }
 
 // AccessLog reads a citizen's whole access log and recomputes it: an entry left out, changed or moved is an error.
-func AccessLog(ctx context.Context, c *client.Client, block uint64) (uses []app.LoggedUse, head app.AccessLog, err error) {
-	path := fmt.Sprintf("/v1/subjects/me/uses?page_size=200&min_block=%d", block)
-	for next := path; next != ""; {
-		page, err := client.Do[app.UseLog](ctx, c, http.MethodGet, next, nil)
+func AccessLog(ctx context.Context, c *client.Client, block uint64) (uses []api.LoggedUse, head api.AccessLog, err error) {
+	request := api.MyUses{PageSize: 200, MinBlock: block}
+	for last := false; !last; {
+		page, err := api.Of(c).MyUses(ctx, request)
 		if err != nil {
 			return nil, head, err
 		}
-		uses, head, next = append(uses, page.Items...), page.Log, ""
-		if page.Next != "" {
-			next = path + "&page_token=" + page.Next
-		}
+		uses, head, last = append(uses, page.Items...), page.Log, page.Next == ""
+		request.PageToken = page.Next
 	}
 	hash := ""
 	for i, u := range uses {
@@ -120,7 +118,7 @@ func (t *teller) audit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	history, err := client.Do[app.Revisions](ctx, auditor, http.MethodGet, "/v1/audit/records/case/"+t.report.Case+"/history", nil)
+	history, err := api.Of(auditor).History(ctx, api.History{Noun: "case", ID: t.report.Case})
 	if err != nil {
 		return err
 	}
@@ -150,19 +148,18 @@ func (t *teller) audit(ctx context.Context) error {
 }
 
 // CheckChain checks the whole chain and fails if it is not intact.
-func CheckChain(ctx context.Context, auditor *client.Client) (app.ChainCheck, error) {
-	head, err := client.Do[app.Channel](ctx, auditor, http.MethodGet, "/v1/audit/channel", nil)
+func CheckChain(ctx context.Context, auditor *client.Client) (api.ChainCheck, error) {
+	head, err := api.Of(auditor).Head(ctx, api.ChannelInfo{})
 	if err != nil {
-		return app.ChainCheck{}, err
+		return api.ChainCheck{}, err
 	}
 	from := uint64(0)
 	if head.Height > app.MaxCheckedBlocks {
 		from = head.Height - app.MaxCheckedBlocks
 	}
-	path := fmt.Sprintf("/v1/audit/chain-check?from=%d", from)
-	check, err := client.Do[app.ChainCheck](ctx, auditor, http.MethodGet, path, nil)
+	check, err := api.Of(auditor).CheckChain(ctx, api.CheckChain{From: &from})
 	if err == nil && !check.Intact {
-		err = fmt.Errorf("the chain is broken: %w", check.Report.Failure)
+		err = fmt.Errorf("the chain is broken at block %d: %s: %s", check.Report.Failure.Block, check.Report.Failure.Rule, check.Report.Failure.Detail)
 	}
 	return check, err
 }
@@ -170,7 +167,7 @@ func CheckChain(ctx context.Context, auditor *client.Client) (app.ChainCheck, er
 // countBlocks counts the story's blocks and transactions, and shows the one that issued the licence.
 func (t *teller) countBlocks(ctx context.Context, auditor *client.Client) error {
 	for n := t.report.FirstBlock; n <= t.report.LastBlock; n++ {
-		b, err := client.Do[app.BlockView](ctx, auditor, http.MethodGet, fmt.Sprintf("/v1/audit/blocks/%d", n), nil)
+		b, err := api.Of(auditor).Block(ctx, api.BlockByNumber{Number: n})
 		if err != nil {
 			return err
 		}
@@ -188,7 +185,7 @@ func (t *teller) countBlocks(ctx context.Context, auditor *client.Client) error 
 	return nil
 }
 
-func endorsers(tx app.TransactionView) string {
+func endorsers(tx api.TransactionView) string {
 	var names []string
 	for _, e := range tx.Endorsers {
 		names = append(names, e.MSP)

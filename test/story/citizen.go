@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,8 +18,8 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/commitment"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/signed"
-	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/client/api"
 )
 
 // door is the organisation whose gateway serves citizens.
@@ -29,10 +28,13 @@ const door = "services"
 // Person is a citizen at their own device: signed in, with their own key.
 type Person struct {
 	User   string
-	Me     app.Subject
+	Me     api.Subject
 	Key    *ecdsa.PrivateKey
 	Client *client.Client
 }
+
+// gateway is the citizens' door, for this citizen.
+func (p Person) gateway() api.Gateway { return api.Of(p.Client) }
 
 // SignIn signs a citizen in and registers their key if none is registered. It answers ErrOtherKey if the registered key is
 // not the one kept in the folder: then this device cannot sign for the citizen.
@@ -41,7 +43,7 @@ func SignIn(ctx context.Context, city City, user, keys string) (p Person, block 
 	if p.Client, err = city.SignIn(ctx, door, user); err != nil {
 		return p, 0, err
 	}
-	if p.Me, err = client.Do[app.Subject](ctx, p.Client, http.MethodGet, "/v1/subjects/me", nil); err != nil {
+	if p.Me, err = p.gateway().Me(ctx, api.Me{}); err != nil {
 		return p, 0, err
 	}
 	if p.Key, err = deviceKey(filepath.Join(keys, user+".key.pem")); err != nil {
@@ -63,7 +65,7 @@ func SignIn(ctx context.Context, city City, user, keys string) (p Person, block 
 	if err != nil {
 		return p, 0, err
 	}
-	receipt, err := client.Do[app.Receipt](ctx, p.Client, http.MethodPut, "/v1/subjects/me", app.RegisterKey{SigningKey: public, Proof: proof})
+	receipt, err := p.gateway().RegisterKey(ctx, api.RegisterKey{SigningKey: public, Proof: proof})
 	if client.Reason(err) == "subject.conflict" {
 		return p, 0, ErrOtherKey // registered a moment ago, and the projection has not seen it
 	}
@@ -119,12 +121,12 @@ func (p Person) Sign(kind string, content any) (string, error) {
 }
 
 // Draft asks for a draft of an application.
-func (p Person) Draft(ctx context.Context, service string) (app.Drafted, error) {
-	return client.Do[app.Drafted](ctx, p.Client, http.MethodPost, "/v1/drafts", app.Draft{Service: service})
+func (p Person) Draft(ctx context.Context, service string) (api.Drafted, error) {
+	return p.gateway().Draft(ctx, api.Draft{Service: service})
 }
 
 // Application fills a draft in with answers and signs it, and all its consents.
-func (p Person) Application(d app.Drafted, answers map[string]any) (request app.Apply, err error) {
+func (p Person) Application(d api.Drafted, answers map[string]any) (request api.Apply, err error) {
 	if request.Form, err = commitment.New(answers); err != nil {
 		return request, err
 	}
@@ -146,17 +148,17 @@ func (p Person) Application(d app.Drafted, answers map[string]any) (request app.
 }
 
 // Apply sends an application.
-func (p Person) Apply(ctx context.Context, d app.Drafted, request app.Apply) (app.Applied, error) {
-	return client.Do[app.Applied](ctx, p.Client, http.MethodPost, "/v1/cases", request, client.Key(d.Key))
+func (p Person) Apply(ctx context.Context, d api.Drafted, request api.Apply) (api.Applied, error) {
+	return p.gateway().Apply(ctx, request, client.Key(d.Key))
 }
 
 // Withdraw ends an open case.
-func (p Person) Withdraw(ctx context.Context, id string) (app.Receipt, error) {
+func (p Person) Withdraw(ctx context.Context, id string) (api.Receipt, error) {
 	jws, err := p.Sign(collaboration.WithdrawalKind, collaboration.Withdrawal{Channel: p.Me.Channel, Subject: p.Me.Pseudonym, Case: id})
 	if err != nil {
-		return app.Receipt{}, err
+		return api.Receipt{}, err
 	}
-	return client.Do[app.Receipt](ctx, p.Client, http.MethodPut, "/v1/cases/"+id+"/withdrawal", app.Withdraw{Withdrawal: jws})
+	return p.gateway().Withdraw(ctx, api.Withdraw{ID: id, Withdrawal: jws})
 }
 
 // Answers are what the citizen writes into the form: what only they know, and by which their records are found.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -15,8 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
-	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/client/api"
 )
 
 // Officer works for an agency.
@@ -24,6 +23,9 @@ type Officer struct {
 	Agency string
 	Client *client.Client
 }
+
+// gateway is that of the agency's organisation, for this officer.
+func (o Officer) gateway() api.Gateway { return api.Of(o.Client) }
 
 // NewOfficer signs an agency's officer in.
 func NewOfficer(ctx context.Context, city City, agency string) (Officer, error) {
@@ -34,8 +36,7 @@ func NewOfficer(ctx context.Context, city City, agency string) (Officer, error) 
 
 // Task finds the agency's task of a case in its own list.
 func (o Officer) Task(ctx context.Context, caseID string, block uint64) (collaboration.Task, error) {
-	query := url.Values{"case": {caseID}, "min_block": {fmt.Sprint(block)}}
-	page, err := client.Do[app.Page[collaboration.Task]](ctx, o.Client, http.MethodGet, "/v1/tasks?"+query.Encode(), nil)
+	page, err := o.gateway().Tasks(ctx, api.Tasks{Case: caseID, MinBlock: block})
 	if err != nil {
 		return collaboration.Task{}, err
 	}
@@ -46,23 +47,22 @@ func (o Officer) Task(ctx context.Context, caseID string, block uint64) (collabo
 }
 
 // Act acts on a step: claim, release, approval, return, rejection.
-func (o Officer) Act(ctx context.Context, task collaboration.Task, what string, body any) (app.Receipt, error) {
-	return client.Do[app.Receipt](ctx, o.Client, http.MethodPut, "/v1/cases/"+task.Case+"/steps/"+task.Step+"/"+what, body)
+func (o Officer) Act(ctx context.Context, task collaboration.Task, what string, body any) (api.Receipt, error) {
+	return client.Do[api.Receipt](ctx, o.Client, http.MethodPut, "/v1/cases/"+task.Case+"/steps/"+task.Step+"/"+what, body)
 }
 
 // Form reads the application form.
 func (o Officer) Form(ctx context.Context, caseID string) (map[string]json.RawMessage, error) {
-	view, err := client.Do[app.FormView](ctx, o.Client, http.MethodGet, "/v1/cases/"+caseID+"/form", nil)
+	view, err := o.gateway().Form(ctx, api.Form{ID: caseID})
 	return view.Form.Values(), err
 }
 
 // Fetch fetches a material of a case and reads what was delivered.
-func (o Officer) Fetch(ctx context.Context, caseID, material string) (used app.Used, values map[string]json.RawMessage, err error) {
-	if used, err = client.Do[app.Used](ctx, o.Client, http.MethodPost, "/v1/uses", app.RequestUse{Case: caseID, Material: material}); err != nil {
+func (o Officer) Fetch(ctx context.Context, caseID, material string) (used api.Used, values map[string]json.RawMessage, err error) {
+	if used, err = o.gateway().RequestUse(ctx, api.RequestUse{Case: caseID, Material: material}); err != nil {
 		return used, nil, err
 	}
-	path := fmt.Sprintf("/v1/uses/%s/payload?min_block=%d", used.ID, used.Block)
-	payload, err := client.Do[app.Payload](ctx, o.Client, http.MethodGet, path, nil)
+	payload, err := o.gateway().Payload(ctx, api.ByID{ID: used.ID, MinBlock: used.Block})
 	return used, payload.Document.Values(), err
 }
 
@@ -105,7 +105,7 @@ func (t *teller) work(ctx context.Context, agency string, materials []string, ju
 	if err != nil {
 		return nil, 0, err
 	}
-	if _, err := officer.Act(ctx, task, "claim", nil); err != nil {
+	if _, err := officer.gateway().Claim(ctx, api.OnStep{ID: task.Case, Step: task.Step}); err != nil {
 		return nil, 0, fmt.Errorf("claim %s: %w", task.Step, err)
 	}
 	form, err := officer.Form(ctx, task.Case)
@@ -126,7 +126,7 @@ func (t *teller) work(ctx context.Context, agency string, materials []string, ju
 	if err := judge(form, fetched); err != nil {
 		return lines, block, err
 	}
-	receipt, err := officer.Act(ctx, task, "approval", app.ApproveStep{Evidence: evidence})
+	receipt, err := officer.gateway().ApproveStep(ctx, api.ApproveStep{ID: task.Case, Step: task.Step, Evidence: evidence})
 	if err != nil {
 		return lines, block, fmt.Errorf("approve %s: %w", task.Step, err)
 	}
@@ -190,15 +190,14 @@ func (t *teller) licence(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	concluded, err := client.Do[app.Concluded](ctx, officer.Client, http.MethodPut, "/v1/cases/"+t.report.Case+"/conclusion", app.Conclude{Certificate: &app.Content{Values: values}})
+	concluded, err := officer.gateway().Conclude(ctx, api.Conclude{ID: t.report.Case, Certificate: &api.Content{Values: values}})
 	if err != nil {
 		return err
 	}
 	t.saw(concluded.Block)
 	t.report.Certificate, t.report.LastBlock = concluded.Certificate, concluded.Block
 	t.say("%s concludes: one transaction ends the case and issues business licence %s", lead, concluded.Certificate)
-	path := fmt.Sprintf("/v1/certificates/%s/document?min_block=%d", concluded.Certificate, t.block)
-	if t.document, err = client.Do[app.Licence](ctx, t.citizen.Client, http.MethodGet, path, nil); err != nil {
+	if t.document, err = t.citizen.gateway().Document(ctx, api.ByID{ID: concluded.Certificate, MinBlock: t.block}); err != nil {
 		return err
 	}
 	t.report.Took = time.Since(t.began)

@@ -111,6 +111,9 @@ func addresses(out io.Writer, n *network.Network) error {
 
 // Live is a City on a network that runs: users sign in at the development identity provider by the real code flow.
 type Live struct {
+	// Through, if set, stands between every client and the network.
+	Through func(http.RoundTripper) http.RoundTripper
+
 	network *network.Network
 
 	mu       sync.Mutex
@@ -161,6 +164,9 @@ func (l *Live) gateway(organisation string) (*client.Client, error) {
 		return nil, err
 	}
 	c, err := client.New(address, roots, nil)
+	if err == nil && l.Through != nil {
+		c = c.Through(l.Through)
+	}
 	if err == nil {
 		l.gateways[organisation] = c
 	}

@@ -15,8 +15,8 @@ import (
 	"io"
 	"time"
 
-	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/client/api"
 	"github.com/hutong-gov/hutong/network/catalogue"
 	"github.com/hutong-gov/hutong/test/departments"
 )
@@ -72,7 +72,7 @@ type teller struct {
 
 	citizen  chosen
 	file     file // the lead agency's
-	document app.Licence
+	document api.Licence
 }
 
 // Tell tells the story in a city that is up.

@@ -3,7 +3,7 @@
 // they stand on.
 //
 //	c, err := client.New("https://127.0.0.1:17000", roots, tokens)
-//	gateway := api.Gateway{Client: c}
+//	gateway := api.Of(c)
 //	draft, err := gateway.Draft(ctx, api.Draft{Service: "business.start"})
 //	applied, err := gateway.Apply(ctx, application, client.Key(draft.Key))
 //	if client.Reason(err) == "collaboration.duplicate_application" { … }
@@ -28,6 +28,9 @@ import (
 
 // Gateway calls a gateway's routes. It is as cheap as the pointer in it.
 type Gateway struct{ *client.Client }
+
+// Of are the routes of the gateway that a client calls.
+func Of(c *client.Client) Gateway { return Gateway{c} }
 
 // As is the same gateway for another caller.
 func (g Gateway) As(tokens client.TokenSource) Gateway { return Gateway{g.Client.As(tokens)} }

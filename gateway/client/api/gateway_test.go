@@ -28,7 +28,7 @@ func TestWhereFieldsGo(t *testing.T) {
 	defer server.Close()
 	c, err := client.New(server.URL, nil, nil)
 	require.NoError(t, err)
-	g := api.Gateway{Client: c}.As(client.Token("officer"))
+	g := api.Of(c).As(client.Token("officer"))
 
 	receipt, err := g.ReturnStep(t.Context(), api.ReasonedStep{ID: "a/b", Step: "tax", Reason: "unclear"}, client.Key("k"))
 	require.NoError(t, err)
@@ -75,7 +75,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	gateway := api.Gateway{Client: c}
+	gateway := api.Of(c)
 	_, err = gateway.Revoke(context.Background(), api.ChangeCertificate{ID: "c-1", Reason: "ceased"}, client.Key("revoke-c-1"))
 	if p := new(client.Problem); errors.As(err, &p) {
 		fmt.Println(p.Status, p.Reason)

@@ -28,7 +28,7 @@ func connect(ctx context.Context, address, issuer, id, secret string, pem []byte
 		return api.Gateway{}, err
 	}
 	c, err := client.New(address, roots, tokens)
-	return api.Gateway{Client: c}, err
+	return api.Of(c), err
 }
 
 // snippet: apply
