@@ -62,8 +62,9 @@ test-network: build fabric ## everything that crosses a process, on real network
 test-webhooks: fabric ## a webhook's receiver is down for DOWN (default 60s) and the gateway killed; every event arrives, in order
 	$(GO) test ./test/e2e -run TestNetworkEventsArrive -count 1 -v -args -down $(or $(DOWN),60s)
 
-test-faults: fabric ## kill -9 of every kind of process under load, TIMES (default 10) each; compared with the ledger
+test-faults: fabric ## kill -9 of every kind of process under load, TIMES (default 10) each; then test-webhooks
 	$(GO) run ./test/fault/cmd/fault --times $(TIMES)
+	@$(MAKE) test-webhooks
 
 test-conflicts: fabric ## 64 officers on one case, 64 writers on 64 records, 8 on one: no lost update, no error because of a conflict
 	$(GO) test ./test/fault -run 'TestNetworkConflicts' -count 1 -v -args -officers 64 -rounds 10

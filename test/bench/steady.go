@@ -228,28 +228,6 @@ func (w Watched) slope() float64 {
 	return 0
 }
 
-// lags tells how long the projection has been behind: the age of the oldest block that is known and not applied. Blocks
-// are known from the look at which they were first seen.
-type lags struct{ known map[uint64]time.Time }
-
-func (l *lags) see(now time.Time, known, applied uint64) time.Duration {
-	for number := known; number > applied; number-- {
-		if _, seen := l.known[number]; seen {
-			break
-		}
-		l.known[number] = now
-	}
-	for number := range l.known {
-		if number <= applied {
-			delete(l.known, number)
-		}
-	}
-	if since, behind := l.known[applied+1]; behind {
-		return now.Sub(since)
-	}
-	return 0
-}
-
 // watchEvery is how often the gateway is looked at.
 const watchEvery = 250 * time.Millisecond
 
@@ -270,7 +248,6 @@ func (w *World) watch(ctx context.Context) (done func() (Watched, error), err er
 	ended.Go(func() {
 		began, ticker := time.Now(), time.NewTicker(watchEvery)
 		defer ticker.Stop()
-		blocks := lags{known: map[uint64]time.Time{}}
 		for ctx.Err() == nil {
 			resident, err := memory()
 			if err != nil {
@@ -280,8 +257,13 @@ func (w *World) watch(ctx context.Context) (done func() (Watched, error), err er
 			seen.Memory = append(seen.Memory, Point{time.Since(began), float64(resident) / (1 << 20)})
 			text, err := client.Do[[]byte](ctx, gateway, http.MethodGet, "/metrics", nil)
 			if err == nil { // a gateway that is overloaded may refuse this too
+				seconds, err := gauge(text, "hutong_projection_lag_seconds")
+				if err != nil {
+					failed = err
+					return
+				}
 				seen.Looks++
-				seen.Lag = max(seen.Lag, blocks.see(time.Now(), number(text, "hutong_follow_received_block"), number(text, "hutong_projection_applied_block")))
+				seen.Lag = max(seen.Lag, time.Duration(seconds*float64(time.Second)))
 			}
 			select {
 			case <-ticker.C:
@@ -296,14 +278,12 @@ func (w *World) watch(ctx context.Context) (done func() (Watched, error), err er
 	}, nil
 }
 
-// number reads a metric without labels from a page of them; 0 if it is not there.
-func number(page []byte, name string) uint64 {
+// gauge reads a metric without labels from a page of them.
+func gauge(page []byte, name string) (float64, error) {
 	for line := range strings.Lines(string(page)) {
 		if value, found := strings.CutPrefix(line, name+" "); found {
-			if v, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil {
-				return uint64(v)
-			}
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
 		}
 	}
-	return 0
+	return 0, fmt.Errorf("the gateway has no metric %s", name)
 }

@@ -94,15 +94,11 @@ func TestJudgement(t *testing.T) {
 	require.InDelta(t, 60, Watched{Memory: flat(0, 99)}.slope(), .01, "MiB a minute")
 }
 
-func TestLag(t *testing.T) {
-	l, now := lags{known: map[uint64]time.Time{}}, time.Unix(0, 0)
-	at := func(ms int) time.Time { return now.Add(time.Duration(ms) * time.Millisecond) }
-	require.Zero(t, l.see(at(0), 5, 5))
-	require.Zero(t, l.see(at(250), 6, 5), "known just now")
-	require.Equal(t, 250*time.Millisecond, l.see(at(500), 8, 5))
-	require.Zero(t, l.see(at(750), 9, 8)-0, "block 9 was not known before")
-	require.Equal(t, 500*time.Millisecond, l.see(at(1250), 9, 8))
-	require.Zero(t, l.see(at(1500), 9, 9))
-	require.Empty(t, l.known)
-	require.EqualValues(t, 1234567, number([]byte("# HELP x y\nx_more 3\nx 1.234567e+06\n"), "x"))
+func TestGauge(t *testing.T) {
+	page := []byte("# HELP x y\nx_more 3\nx 1.25e-03\n")
+	value, err := gauge(page, "x")
+	require.NoError(t, err)
+	require.InDelta(t, .00125, value, 1e-9)
+	_, err = gauge(page, "z")
+	require.ErrorContains(t, err, "no metric z")
 }
