@@ -25,7 +25,9 @@ func (g *Gateway) checks() []rest.Check {
 	return []rest.Check{
 		{Name: "peer", Run: func(ctx context.Context) error { _, err := g.ledger.Tip(ctx); return err }, Note: g.ledger.Peers},
 		{Name: "endorsement", Run: func(context.Context) error { return g.endorsed.state() }},
-		{Name: "projection", Run: func(ctx context.Context) error { return g.follower.Ready(ctx, g.config.Limits.MaxLagBlocks, g.config.Limits.MaxLag.Std()) }},
+		{Name: "projection", Run: func(ctx context.Context) error {
+			return g.follower.Ready(ctx, g.config.Limits.MaxLagBlocks, g.config.Limits.MaxLag.Std())
+		}},
 		{Name: "identity_provider", Run: func(context.Context) error { return g.providers.Ready() }},
 	}
 }

@@ -25,7 +25,7 @@ listen: 127.0.0.1:17000
 public_url: https://127.0.0.1:17000
 tls: {cert: cert.pem, key: key.pem}
 channel: government
-peer: {endpoint: 127.0.0.1:17005, tls_root: ca.pem, server_name: peer0}
+peers: [{endpoint: 127.0.0.1:17005, tls_root: ca.pem, server_name: peer0}]
 endorsing_msps: [ServicesMSP]
 all_msps: [ServicesMSP]
 identities: [{agency: services.hall, role: portal, msp_dir: portal}]
