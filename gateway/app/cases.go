@@ -43,7 +43,7 @@ func (a *App) ownCase(ctx context.Context, who Actor, id string) (c collaboratio
 
 // Cases is GET /v1/cases.
 type Cases struct {
-	Paging
+	Listing
 	Status  string `query:"status" json:"-" enum:"open,concluded,rejected,withdrawn" doc:"Only cases of this status."`
 	Service string `query:"service" json:"-" max:"64" doc:"Only cases for this service."`
 }
@@ -60,7 +60,7 @@ func (a *App) Cases(ctx context.Context, who Actor, req Cases) (page Records[col
 	case Officer:
 		q.Agency = who.Agency
 	}
-	return records[collaboration.Case](ctx, a, req.Paging, q)
+	return records[collaboration.Case](ctx, a, req.Listing, q)
 }
 
 // CaseByID is GET /v1/cases/{id}.

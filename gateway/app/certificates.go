@@ -285,7 +285,7 @@ func (a *App) changeCertificate(ctx context.Context, who Actor, req ChangeCertif
 
 // Certificates is GET /v1/certificates.
 type Certificates struct {
-	Paging
+	Listing
 	Type   string `query:"type" json:"-" max:"64" doc:"Only certificates of this type."`
 	Status string `query:"status" json:"-" enum:"valid,suspended,revoked" doc:"Only certificates of this status."`
 }
@@ -302,7 +302,7 @@ func (a *App) Certificates(ctx context.Context, who Actor, req Certificates) (pa
 	case Officer:
 		q.Agency = who.Agency
 	}
-	return records[certificate.Certificate](ctx, a, req.Paging, q)
+	return records[certificate.Certificate](ctx, a, req.Listing, q)
 }
 
 // Certificate shows a certificate to its holder, its issuer and auditors.

@@ -64,7 +64,7 @@ func (a *App) RevokeConsent(ctx context.Context, who Actor, req RevokeConsent) (
 
 // Consents is GET /v1/consents.
 type Consents struct {
-	Paging
+	Listing
 	Status string `query:"status" json:"-" enum:"given,revoked" doc:"Only consents of this status."`
 	Case   string `query:"case" json:"-" max:"64" doc:"Only consents for this case."`
 }
@@ -81,5 +81,5 @@ func (a *App) Consents(ctx context.Context, who Actor, req Consents) (page Recor
 	case Officer:
 		q.Peer = who.Agency
 	}
-	return records[exchange.Consent](ctx, a, req.Paging, q)
+	return records[exchange.Consent](ctx, a, req.Listing, q)
 }

@@ -100,11 +100,11 @@ func (a *App) AssignDuties(ctx context.Context, who Actor, req AssignDuties) (Re
 }
 
 // Agencies is GET /v1/agencies.
-type Agencies struct{ Paging }
+type Agencies struct{ Listing }
 
 // Agencies lists the agencies with their names, keys, gateways and duties. Anybody may ask.
 func (a *App) Agencies(ctx context.Context, _ Actor, req Agencies) (Records[exchange.Agency], error) {
-	return records[exchange.Agency](ctx, a, req.Paging, store.Query{Noun: "agency"})
+	return records[exchange.Agency](ctx, a, req.Listing, store.Query{Noun: "agency"})
 }
 
 // PublishDataset is POST /v1/datasets.
@@ -148,14 +148,14 @@ func (a *App) WithdrawDataset(ctx context.Context, who Actor, req WithdrawDatase
 
 // Datasets is GET /v1/datasets.
 type Datasets struct {
-	Paging
+	Listing
 	Agency string `query:"agency" json:"-" max:"64" doc:"Only datasets of this agency."`
 	Status string `query:"status" json:"-" enum:"published,withdrawn" doc:"Only datasets of this status."`
 }
 
 // Datasets lists the directory: what agencies hold and may share, never the data. Anybody may ask.
 func (a *App) Datasets(ctx context.Context, _ Actor, req Datasets) (Records[exchange.Dataset], error) {
-	return records[exchange.Dataset](ctx, a, req.Paging, store.Query{Noun: "dataset", Agency: req.Agency, Status: req.Status})
+	return records[exchange.Dataset](ctx, a, req.Listing, store.Query{Noun: "dataset", Agency: req.Agency, Status: req.Status})
 }
 
 // RequestGrant is POST /v1/grants.
@@ -240,7 +240,7 @@ func (a *App) WithdrawGrant(ctx context.Context, who Actor, req ReasonedGrant) (
 
 // Grants is GET /v1/grants.
 type Grants struct {
-	Paging
+	Listing
 	As      string `query:"as" json:"-" enum:"consumer,provider" doc:"As whom the agency has a part in them; consumer if absent."`
 	Status  string `query:"status" json:"-" enum:"requested,granted,denied,withdrawn" doc:"Only grants of this status."`
 	Dataset string `query:"dataset" json:"-" max:"128" doc:"Only grants for this dataset."`
@@ -259,5 +259,5 @@ func (a *App) Grants(ctx context.Context, who Actor, req Grants) (page Records[e
 	default:
 		q.Peer = who.Agency
 	}
-	return records[exchange.Grant](ctx, a, req.Paging, q)
+	return records[exchange.Grant](ctx, a, req.Listing, q)
 }

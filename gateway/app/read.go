@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/gateway/store"
@@ -20,6 +22,24 @@ type Paging struct {
 	After
 	PageSize  int    `query:"page_size" json:"-" min:"1" max:"200" doc:"Items a page; 50 if absent."`
 	PageToken string `query:"page_token" json:"-" max:"512" doc:"next_page_token of the page before."`
+}
+
+// Listing is part of every list of records: beside paging, what they can be sorted by and since when they are wanted.
+type Listing struct {
+	Paging
+	Sort         string    `query:"sort" json:"-" enum:"created_at,-created_at,changed_at,-changed_at" doc:"Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again, further on."`
+	CreatedSince time.Time `query:"created_since" json:"-" doc:"Only records created at this time or later."`
+	ChangedSince time.Time `query:"changed_since" json:"-" doc:"Only records changed at this time or later; a record that was created has been changed."`
+}
+
+// of puts the listing into a query, whose own order holds where none is asked for.
+func (l Listing) of(q store.Query) store.Query {
+	q.PageSize, q.PageToken, q.CreatedSince, q.ChangedSince = l.PageSize, l.PageToken, l.CreatedSince, l.ChangedSince
+	if l.Sort != "" {
+		column, descending := strings.CutPrefix(l.Sort, "-")
+		q.ByChange, q.Descending = column == "changed_at", descending
+	}
+	return q
 }
 
 // Page is a list of the projection.
@@ -110,22 +130,20 @@ func missing(noun, field string) error {
 }
 
 // list reads a page.
-func list[T any](ctx context.Context, a *App, p Paging, q store.Query) (page Page[T], err error) {
-	if page.AsOf, err = a.wait(ctx, p.After); err != nil {
+func list[T any](ctx context.Context, a *App, l Listing, q store.Query) (page Page[T], err error) {
+	if page.AsOf, err = a.wait(ctx, l.After); err != nil {
 		return page, err
 	}
-	q.PageSize, q.PageToken = p.PageSize, p.PageToken
-	page.Items, page.Next, err = some[T](ctx, a, q)
+	page.Items, page.Next, err = some[T](ctx, a, l.of(q))
 	return page, err
 }
 
 // records reads a page of records to be shown as they are.
-func records[T any](ctx context.Context, a *App, p Paging, q store.Query) (page Records[T], err error) {
-	if page.AsOf, err = a.wait(ctx, p.After); err != nil {
+func records[T any](ctx context.Context, a *App, l Listing, q store.Query) (page Records[T], err error) {
+	if page.AsOf, err = a.wait(ctx, l.After); err != nil {
 		return page, err
 	}
-	q.PageSize, q.PageToken = p.PageSize, p.PageToken
-	page.bodies, page.Next, err = a.Store.Bodies(ctx, q)
+	page.bodies, page.Next, err = a.Store.Bodies(ctx, l.of(q))
 	return page, err
 }
 

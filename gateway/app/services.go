@@ -54,7 +54,7 @@ func (a *App) ApproveService(ctx context.Context, who Actor, req ApproveService)
 
 // Services is GET /v1/services.
 type Services struct {
-	Paging
+	Listing
 	Lead   string `query:"lead" json:"-" max:"64" doc:"Only services this agency leads."`
 	Status string `query:"status" json:"-" enum:"proposed,active,retired" doc:"Editions of this status; active if absent."`
 }
@@ -62,7 +62,7 @@ type Services struct {
 // Services lists service definitions, those one can apply for if nothing else is asked. Anybody may ask.
 func (a *App) Services(ctx context.Context, _ Actor, req Services) (Records[collaboration.Definition], error) {
 	q := store.Query{Noun: "definition", Agency: req.Lead, Status: cmp.Or(req.Status, collaboration.Active)}
-	return records[collaboration.Definition](ctx, a, req.Paging, q)
+	return records[collaboration.Definition](ctx, a, req.Listing, q)
 }
 
 // ServiceByCode is GET /v1/services/{code}.
@@ -139,13 +139,13 @@ func (a *App) PublishType(ctx context.Context, who Actor, req PublishType) (Rece
 
 // CertificateTypes is GET /v1/certificate-types.
 type CertificateTypes struct {
-	Paging
+	Listing
 	Authority string `query:"authority" json:"-" max:"64" doc:"Only types of this authority."`
 }
 
 // CertificateTypes lists the types of certificates. Anybody may ask.
 func (a *App) CertificateTypes(ctx context.Context, _ Actor, req CertificateTypes) (Records[certificate.Type], error) {
-	return records[certificate.Type](ctx, a, req.Paging, store.Query{Noun: "type", Agency: req.Authority})
+	return records[certificate.Type](ctx, a, req.Listing, store.Query{Noun: "type", Agency: req.Authority})
 }
 
 // Accredit is PUT /v1/certificate-types/{code}/accreditations/{agency}.
@@ -193,11 +193,11 @@ func (a *App) WithdrawAccreditation(ctx context.Context, who Actor, req Withdraw
 
 // Accreditations is GET /v1/certificate-types/{code}/accreditations.
 type Accreditations struct {
-	Paging
+	Listing
 	Code string `path:"code" json:"-" max:"64"`
 }
 
 // Accreditations lists who may issue a type of certificate. Anybody may ask.
 func (a *App) Accreditations(ctx context.Context, _ Actor, req Accreditations) (Records[certificate.Accreditation], error) {
-	return records[certificate.Accreditation](ctx, a, req.Paging, store.Query{Noun: "accreditation", Kind: req.Code})
+	return records[certificate.Accreditation](ctx, a, req.Listing, store.Query{Noun: "accreditation", Kind: req.Code})
 }

@@ -76,7 +76,7 @@ func (a *App) RegisterKey(ctx context.Context, who Actor, req RegisterKey) (Rece
 }
 
 // MyUses is GET /v1/subjects/me/uses.
-type MyUses struct{ Paging }
+type MyUses struct{ Listing }
 
 // LoggedUse is one entry of the citizen's access log.
 type LoggedUse struct {
@@ -96,7 +96,7 @@ func (a *App) MyUses(ctx context.Context, who Actor, req MyUses) (answer UseLog,
 	if err := who.is(Citizen); err != nil {
 		return answer, err
 	}
-	page, err := list[exchange.Use](ctx, a, req.Paging, store.Query{Noun: "use", Subject: who.Subject})
+	page, err := list[exchange.Use](ctx, a, req.Listing, store.Query{Noun: "use", Subject: who.Subject})
 	if err != nil {
 		return answer, err
 	}

@@ -14,7 +14,7 @@ import (
 
 // Tasks is GET /v1/tasks.
 type Tasks struct {
-	Paging
+	Listing
 	Status  string `query:"status" json:"-" enum:"pending,claimed,approved,returned,rejected" doc:"Only tasks of this status."`
 	Service string `query:"service" json:"-" max:"64" doc:"Only tasks of this service."`
 	Case    string `query:"case" json:"-" max:"64" doc:"Only tasks of this case."`
@@ -29,7 +29,7 @@ func (a *App) Tasks(ctx context.Context, who Actor, req Tasks) (page Records[col
 	if who.Role == Officer {
 		q.Agency = who.Agency
 	}
-	return records[collaboration.Task](ctx, a, req.Paging, q)
+	return records[collaboration.Task](ctx, a, req.Listing, q)
 }
 
 // OnStep is PUT /v1/cases/{id}/steps/{step}/claim and release.

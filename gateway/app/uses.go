@@ -279,7 +279,7 @@ func (a *App) grantFor(ctx context.Context, agency string, r exchange.RequestUse
 
 // Uses is GET /v1/uses.
 type Uses struct {
-	Paging
+	Listing
 	As     string `query:"as" json:"-" enum:"consumer,provider" doc:"As whom the agency has a part in them; consumer if absent."`
 	Status string `query:"status" json:"-" enum:"requested,delivered,acknowledged" doc:"Only uses of this status."`
 	Case   string `query:"case" json:"-" max:"64" doc:"Only uses for this case."`
@@ -298,7 +298,7 @@ func (a *App) Uses(ctx context.Context, who Actor, req Uses) (page Records[excha
 	default:
 		q.Peer = who.Agency
 	}
-	return records[exchange.Use](ctx, a, req.Paging, q)
+	return records[exchange.Use](ctx, a, req.Listing, q)
 }
 
 // ByID is a read of one record.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/state"
@@ -31,6 +32,13 @@ type selection struct {
 func (s *selection) is(column, value string) {
 	if value != "" {
 		s.where, s.values = append(s.where, column+" = ?"), append(s.values, value)
+	}
+}
+
+// since adds a lower bound unless the time is zero.
+func (s *selection) since(column string, t time.Time) {
+	if !t.IsZero() {
+		s.where, s.values = append(s.where, column+" >= ?"), append(s.values, millis(t))
 	}
 }
 

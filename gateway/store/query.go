@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/hutong-gov/hutong/gateway/database"
 )
@@ -42,20 +43,22 @@ func found[T any](item T, err error) (T, bool, error) {
 	return item, true, nil
 }
 
-// Query selects records of one noun. Empty fields select nothing out. The order is by age.
+// Query selects records of one noun. Empty fields select nothing out. The order is by age, unless it is by change.
 type Query struct {
 	Noun                                      string
 	Subject, Agency, Peer, Case, Kind, Status string
 	PageSize                                  int // 0: DefaultPageSize; at most MaxPageSize
 	PageToken                                 string
 	Descending                                bool // newest first
+	ByChange                                  bool // the order is by the last change
+	CreatedSince, ChangedSince                time.Time
 }
 
 // Find lists records. next is the token of the next page, empty on the last. Faults: request.invalid on page_size or
 // page_token.
 func (s *Store) Find(ctx context.Context, q Query) (items []Record, next string, err error) {
 	return list(ctx, s.db, q.selection(), q.PageSize, q.PageToken, recordColumns, "records", scanRecord,
-		func(r Record) []any { return []any{millis(r.Created), r.ID} })
+		func(r Record) []any { return []any{millis(q.time(r)), r.ID} })
 }
 
 // body is a record's JSON, with what its place in a list is made of.
@@ -67,7 +70,7 @@ type body struct {
 
 // Bodies lists records as Find does, their JSON alone: what a list shows is nothing else, and each column costs a reader.
 func (s *Store) Bodies(ctx context.Context, q Query) (bodies []json.RawMessage, next string, err error) {
-	rows, next, err := list(ctx, s.db, q.selection(), q.PageSize, q.PageToken, "body, created_at, id", "records",
+	rows, next, err := list(ctx, s.db, q.selection(), q.PageSize, q.PageToken, "body, "+q.column()+", id", "records",
 		func(r row) (b body, err error) {
 			err = r.Scan((*[]byte)(&b.json), &b.created, &b.id)
 			return b, err
@@ -83,7 +86,7 @@ func (s *Store) Bodies(ctx context.Context, q Query) (bodies []json.RawMessage, 
 }
 
 func (q Query) selection() selection {
-	sel := selection{order: []string{"created_at", "id"}, descending: q.Descending}
+	sel := selection{order: []string{q.column(), "id"}, descending: q.Descending}
 	sel.is("noun", q.Noun)
 	sel.is("subject", q.Subject)
 	sel.is("agency", q.Agency)
@@ -91,7 +94,24 @@ func (q Query) selection() selection {
 	sel.is("case_id", q.Case)
 	sel.is("kind", q.Kind)
 	sel.is("status", q.Status)
+	sel.since("created_at", q.CreatedSince)
+	sel.since("changed_at", q.ChangedSince)
 	return sel
+}
+
+// column is what the order is by, and time a record's value of it.
+func (q Query) column() string {
+	if q.ByChange {
+		return "changed_at"
+	}
+	return "created_at"
+}
+
+func (q Query) time(r Record) time.Time {
+	if q.ByChange {
+		return r.Changed
+	}
+	return r.Created
 }
 
 // list runs a selection and makes the token of the next page.

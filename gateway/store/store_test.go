@@ -178,6 +178,41 @@ func TestFindSelectsAndPages(t *testing.T) {
 	})
 }
 
+func TestSinceAndByChange(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *store.Store) {
+		var writes []store.Write
+		for i := range 6 { // created in one order, changed in the other
+			w := record("use", fmt.Sprint(i), i, state.Index{Agency: "a"})
+			w.Changed = at(20 - i)
+			writes = append(writes, w)
+		}
+		apply(t, s, block(0, writes...))
+		ids := func(q store.Query) (found string) {
+			q.Noun, q.PageSize = "use", 2
+			for {
+				items, next, err := s.Find(ctx, q)
+				require.NoError(t, err)
+				bodies, same, err := s.Bodies(ctx, q)
+				require.NoError(t, err)
+				require.Equal(t, next, same)
+				for i, item := range items {
+					require.JSONEq(t, string(item.Body), string(bodies[i]))
+					found += item.ID
+				}
+				if q.PageToken = next; next == "" {
+					return found
+				}
+			}
+		}
+		require.Equal(t, "012345", ids(store.Query{}))
+		require.Equal(t, "543210", ids(store.Query{ByChange: true}))
+		require.Equal(t, "012345", ids(store.Query{ByChange: true, Descending: true, Agency: "a"}))
+		require.Equal(t, "345", ids(store.Query{CreatedSince: at(3)}))
+		require.Equal(t, "3210", ids(store.Query{ByChange: true, ChangedSince: at(17)}))
+		require.Equal(t, "23", ids(store.Query{CreatedSince: at(2), ChangedSince: at(17)}))
+	})
+}
+
 func TestPagesStayStableWhileRowsArrive(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *store.Store) {
 		apply(t, s, block(0, record("use", "a", 1, state.Index{}), record("use", "c", 3, state.Index{})))
@@ -323,6 +358,7 @@ func TestIndexesAreUsed(t *testing.T) {
 			"records_by_subject": {Noun: "use", Subject: "s"}, "records_by_case": {Noun: "use", Case: "c"}, "records_by_peer": {Noun: "use", Peer: "p"},
 			"records_by_agency_status": {Noun: "use", Agency: "a", Status: "open"}, "records_by_agency ": {Noun: "use", Agency: "a"},
 			"records_by_kind": {Noun: "use", Kind: "k"}, "records_by_age": {Noun: "use"},
+			"records_by_change": {Noun: "use", ByChange: true, ChangedSince: at(3)}, "records_by_agency_change": {Noun: "use", Agency: "a", ByChange: true, Descending: true},
 		} {
 			plan, err := s.Explain(ctx, q)
 			require.NoError(t, err)

@@ -41,7 +41,14 @@ type Accreditations struct {
 	PageSize int `json:"-" query:"page_size"`
 	// next_page_token of the page before.
 	PageToken string `json:"-" query:"page_token"`
-	Code      string `json:"-" path:"code"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
+	Code         string    `json:"-" path:"code"`
 }
 
 // Agencies is the request of GET /v1/agencies.
@@ -52,6 +59,13 @@ type Agencies struct {
 	PageSize int `json:"-" query:"page_size"`
 	// next_page_token of the page before.
 	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
 }
 
 // Applied is the answer to an application.
@@ -200,6 +214,13 @@ type Cases struct {
 	PageSize int `json:"-" query:"page_size"`
 	// next_page_token of the page before.
 	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
 	// Only cases of this status.
 	Status string `json:"-" query:"status"`
 	// Only cases for this service.
@@ -214,6 +235,13 @@ type CertificateTypes struct {
 	PageSize int `json:"-" query:"page_size"`
 	// next_page_token of the page before.
 	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
 	// Only types of this authority.
 	Authority string `json:"-" query:"authority"`
 }
@@ -226,6 +254,13 @@ type Certificates struct {
 	PageSize int `json:"-" query:"page_size"`
 	// next_page_token of the page before.
 	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
 	// Only certificates of this type.
 	Type string `json:"-" query:"type"`
 	// Only certificates of this status.
@@ -334,6 +369,13 @@ type Consents struct {
 	PageSize int `json:"-" query:"page_size"`
 	// next_page_token of the page before.
 	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
 	// Only consents of this status.
 	Status string `json:"-" query:"status"`
 	// Only consents for this case.
@@ -358,6 +400,13 @@ type Datasets struct {
 	PageSize int `json:"-" query:"page_size"`
 	// next_page_token of the page before.
 	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
 	// Only datasets of this agency.
 	Agency string `json:"-" query:"agency"`
 	// Only datasets of this status.
@@ -579,6 +628,13 @@ type Grants struct {
 	PageSize int `json:"-" query:"page_size"`
 	// next_page_token of the page before.
 	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
 	// As whom the agency has a part in them; consumer if absent.
 	As string `json:"-" query:"as"`
 	// Only grants of this status.
@@ -694,6 +750,13 @@ type MyUses struct {
 	PageSize int `json:"-" query:"page_size"`
 	// next_page_token of the page before.
 	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
 }
 
 // OnStep is the request of PUT /v1/cases/{id}/steps/{step}/claim, PUT /v1/cases/{id}/steps/{step}/release.
@@ -919,6 +982,13 @@ type Services struct {
 	PageSize int `json:"-" query:"page_size"`
 	// next_page_token of the page before.
 	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
 	// Only services this agency leads.
 	Lead string `json:"-" query:"lead"`
 	// Editions of this status; active if absent.
@@ -969,6 +1039,13 @@ type Tasks struct {
 	PageSize int `json:"-" query:"page_size"`
 	// next_page_token of the page before.
 	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
 	// Only tasks of this status.
 	Status string `json:"-" query:"status"`
 	// Only tasks of this service.
@@ -1063,6 +1140,13 @@ type Uses struct {
 	PageSize int `json:"-" query:"page_size"`
 	// next_page_token of the page before.
 	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
 	// As whom the agency has a part in them; consumer if absent.
 	As string `json:"-" query:"as"`
 	// Only uses of this status.
