@@ -125,7 +125,9 @@ func newReceiver(t *testing.T, keys []byte) *receiver {
 // up opens the receiver's door, the same as before.
 func (r *receiver) up() {
 	r.server = httptest.NewUnstartedServer(http.HandlerFunc(r.serve))
-	if r.listens != "" {
+	if r.listens == "" {
+		r.listens = r.server.Listener.Addr().String()
+	} else {
 		require.NoError(r.t, r.server.Listener.Close())
 		var err error
 		r.server.Listener, err = net.Listen("tcp", r.listens)
@@ -133,9 +135,10 @@ func (r *receiver) up() {
 	}
 	r.server.EnableHTTP2 = true
 	r.server.StartTLS()
-	r.listens = r.server.Listener.Addr().String()
-	r.roots = x509.NewCertPool()
-	r.roots.AddCert(r.server.Certificate())
+	if r.roots == nil {
+		r.roots = x509.NewCertPool()
+		r.roots.AddCert(r.server.Certificate())
+	}
 }
 
 func (r *receiver) down() {
