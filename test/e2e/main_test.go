@@ -8,14 +8,20 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/rest"
+	"github.com/hutong-gov/hutong/gateway/rest/resttest"
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/network/catalogue"
 	"github.com/hutong-gov/hutong/test/departments"
@@ -60,6 +66,10 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	city = &testCity{Live: story.NewLive(n), network: n, world: departments.Generate(), keys: filepath.Join(dir, "devices")}
+	broken, err := held(city.Live)
+	if err != nil {
+		return 1, err
+	}
 	c, err := catalogue.Default()
 	if err != nil {
 		return 1, err
@@ -67,7 +77,34 @@ func run(m *testing.M) (code int, err error) {
 	if _, err := c.Load(ctx, city.Admin, nil); err != nil {
 		return 1, err
 	}
-	return m.Run(), nil
+	code = m.Run()
+	for _, err := range broken() {
+		fmt.Fprintln(os.Stderr, "e2e: against the OpenAPI document:", err)
+		code = 1
+	}
+	return code, nil
+}
+
+// held holds every request and answer of the city's clients against the OpenAPI document; broken lists what broke it.
+func held(live *story.Live) (broken func() []string, err error) {
+	raw, err := rest.Document(rest.Routes(nil), rest.About{})
+	if err != nil {
+		return nil, err
+	}
+	document, err := resttest.Load(raw)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	said := map[string]bool{}
+	live.Through = func(next http.RoundTripper) http.RoundTripper {
+		return document.Transport(next, func(err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			said[err.Error()] = true
+		})
+	}
+	return func() []string { return slices.Sorted(maps.Keys(said)) }, nil
 }
 
 // up builds the product as it is and brings a network of its own up.
