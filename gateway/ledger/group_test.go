@@ -128,10 +128,13 @@ func TestRecordsKeepTheirOrder(t *testing.T) {
 	}
 	last := map[string]string{}
 	for _, commands := range fake.batches {
+		in := map[string]bool{}
 		for _, c := range commands {
 			record, _, _ := strings.Cut(c.IdempotencyKey, "-")
 			require.Less(t, last[record], c.IdempotencyKey)
 			last[record] = c.IdempotencyKey
+			require.False(t, in[record], "a record's history would skip a state")
+			in[record] = true
 		}
 	}
 	n.mu.Lock()

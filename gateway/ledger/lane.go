@@ -35,7 +35,8 @@ const endorsing = 1
 // transaction costs is nearly all signatures, and a group has as many as a single command.
 //
 // Invariants: commands leave in the order they came, but for those on a record that a group under way changes: they wait
-// until it is settled, and so a record's changes keep their order and do not race each other. A command whose caller leaves
+// until it is settled, and so a record's changes keep their order and do not race each other. A group changes a record once:
+// a transaction's write set has one state of it, and every state a record has had is to be in its history. A command whose caller leaves
 // while it waits is not sent.
 type lane struct {
 	ledger    *Ledger
@@ -166,16 +167,18 @@ func (n *lane) next() []*call {
 	var calls []*call
 	var size int
 	kept := n.waiting[:0:0]
-	behind := map[string]bool{} // records that a command which stays waits for
+	behind := map[string]bool{} // records that the group changes: further commands on them stay
 	for i, c := range n.waiting {
 		if len(calls) == most || size+len(c.text) > MaxGroupBytes && size > 0 {
 			kept = append(kept, n.waiting[i:]...)
 			break
 		}
-		if c.command.Record != "" && (n.records[c.command.Record] > 0 || behind[c.command.Record]) {
-			behind[c.command.Record] = true
-			kept = append(kept, c)
-			continue
+		if record := c.command.Record; record != "" {
+			if n.records[record] > 0 || behind[record] {
+				kept = append(kept, c)
+				continue
+			}
+			behind[record] = true
 		}
 		calls, size = append(calls, c), size+len(c.text)+1
 	}
