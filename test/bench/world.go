@@ -37,7 +37,7 @@ const (
 var AllTargets = []string{Bare, Create, RESTCreate, Issue, RESTIssue, Evaluate, RESTRead, EvaluateList, RESTList}
 
 // HeadlineClients is the number of clients whose ratios carry no suffix.
-const HeadlineClients = 128
+const HeadlineClients = 256
 
 // Who measures: everything enters through the peer of this agency's organisation.
 const (
