@@ -229,3 +229,20 @@ func TestCallersWhoLeaveACrowd(t *testing.T) {
 		}
 	}
 }
+
+// TestCallersWhoLeaveAStoppingGateway: what waits is refused and its caller may leave at that moment.
+func TestCallersWhoLeaveAStoppingGateway(t *testing.T) {
+	l, _ := newLedger(t, config.Limits{})
+	n := l.lane(signer, "exchange")
+	ctx, cancel := context.WithCancel(context.Background())
+	c, err := newCall(ctx, kernel.BatchCommand{Function: "f:F", Command: kernel.Command{IdempotencyKey: "k", Request: json.RawMessage(`{}`)}})
+	require.NoError(t, err)
+	c.lane = n
+	n.mu.Lock()
+	n.waiting = append(n.waiting, c)
+	n.mu.Unlock()
+	n.stop()
+	cancel()
+	_, err = c.leave()
+	require.ErrorIs(t, err, Stopping)
+}
