@@ -73,6 +73,8 @@ type Follower struct {
 	mu      sync.Mutex
 	status  Status
 	waiting []time.Time // when the blocks that are not readable yet were received
+	begun   bool        // a stream has been open since the start
+	first   uint64      // the last block of the ledger then
 }
 
 // Status is how a follower stands.
@@ -169,6 +171,9 @@ func (f *Follower) once(ctx context.Context) error {
 	f.update(func(s *Status) {
 		s.Streaming, s.Err, s.Applied, s.Received, s.Known = true, "", at.Number, at.Number, max(tip.Number, at.Number)
 		f.waiting = nil // what was received and not applied is received again
+		if !f.begun {
+			f.begun, f.first = true, tip.Number
+		}
 	})
 	return f.stream(ctx, at, started, tip)
 }
@@ -319,17 +324,22 @@ func (f *Follower) apply(ctx context.Context, blocks []block.Block) error {
 	return f.projection.Apply(ctx, blocks)
 }
 
-// Ready says whether the projection is within maxLag blocks of what the peer has, and no block has been received longer than
-// maxWait ago and is not readable yet.
+// Ready says whether the projection has caught up once since the start, is within maxLag blocks of what the peer has, and no
+// block has been received longer than maxWait ago and is not readable yet.
 func (f *Follower) Ready(ctx context.Context, maxLag int, maxWait time.Duration) error {
 	tip, err := f.source.Tip(ctx)
 	if err != nil {
 		return fmt.Errorf("the peer does not answer: %w", err)
 	}
 	s := f.Status()
+	f.mu.Lock()
+	first := f.first
+	f.mu.Unlock()
 	switch {
 	case !s.Streaming:
 		return fmt.Errorf("blocks are not followed: %s", s.Err)
+	case s.Applied < first: // a gateway with new tables would answer that records are missing
+		return fmt.Errorf("the projection has block %d and catches up to block %d, the last one when the gateway started", s.Applied, first)
 	case tip.Number > s.Applied && tip.Number-s.Applied > uint64(maxLag):
 		return fmt.Errorf("the projection is %d blocks behind; ready within %d", tip.Number-s.Applied, maxLag)
 	case s.Waiting > maxWait:

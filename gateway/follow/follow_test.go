@@ -195,6 +195,7 @@ func TestWaitingBlocksAreAppliedTogether(t *testing.T) {
 	r := run(t, c, m, 8)
 	eventually(t, "everything is received while nothing is applied", func() bool { return r.Status().Received == 19 })
 	require.Error(t, r.Ready(context.Background(), 5, time.Minute))
+	require.ErrorContains(t, r.Ready(context.Background(), 1000, time.Minute), "catches up to block 19", "however much lag is allowed afterwards")
 	close(m.gate)
 	eventually(t, "all are applied", func() bool { return m.height() == 20 })
 	require.Less(t, len(m.portion), 20)
@@ -406,13 +407,20 @@ func (s slow) Apply(ctx context.Context, blocks []block.Block) error {
 }
 
 func TestLagIsFromReceivingToReading(t *testing.T) {
-	m := slow{&memory{}, make(chan struct{})}
-	r := run(t, chain(3), m, 8)
+	c, m := chain(3), slow{&memory{}, make(chan struct{})}
+	r := run(t, c, m, 8)
+	for m.height() < 3 { // as many portions as it takes
+		select {
+		case m.release <- struct{}{}:
+		case <-time.After(time.Millisecond):
+		}
+	}
+	c.Add(blocktest.Tx{})
 	eventually(t, "a block waits", func() bool { return r.Status().Waiting > 20*time.Millisecond })
 	require.ErrorContains(t, r.Ready(context.Background(), 9, 20*time.Millisecond), "is not readable yet; ready within 20ms")
 	require.NoError(t, r.Ready(context.Background(), 9, time.Minute))
 	close(m.release)
-	eventually(t, "none waits", func() bool { return m.height() == 3 && r.Status().Waiting == 0 })
+	eventually(t, "none waits", func() bool { return m.height() == 4 && r.Status().Waiting == 0 })
 	require.NoError(t, r.Ready(context.Background(), 9, time.Millisecond))
 	require.Positive(t, r.Status().Took)
 }
