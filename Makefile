@@ -57,7 +57,7 @@ test-postgresql: ## the whole suite with every gateway, those of the networks to
 	HUTONG_TEST_DATABASE=postgresql HUTONG_REQUIRE=$(HUTONG_REQUIRE),postgresql $(MAKE) test-unit test-network
 
 test-network: build fabric ## everything that crosses a process, on real networks
-	CGO_ENABLED=1 $(GO) test -p 1 -timeout 30m -run 'Network|Story' ./chaincode/... ./gateway/... ./network/... ./test/...
+	CGO_ENABLED=1 $(GO) test -count 1 -p 1 -timeout 30m -run 'Network|Story' ./chaincode/... ./gateway/... ./network/... ./test/...
 
 test-webhooks: fabric ## a webhook's receiver is down for DOWN (default 60s) and the gateway killed; every event arrives, in order
 	$(GO) test ./test/e2e -run TestNetworkEventsArrive -count 1 -v -args -down $(or $(DOWN),60s)
