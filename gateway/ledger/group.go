@@ -21,8 +21,8 @@ import (
 //
 // A command that the contract refuses is told so and does not touch its neighbours. A transaction that loses a race is run
 // again in two halves, so that one command on a record everybody wants holds up fewer others each time; so is one that is
-// refused as a whole, at once, until the command that spoils it is alone. Commands on one record stay together and in
-// order.
+// refused as a whole, at once, until the command that spoils it is alone. A lane puts a record into a group once, so the
+// halves do not change the same one.
 type group struct {
 	ledger    *Ledger
 	as        Signer
@@ -176,9 +176,16 @@ func spoilt(f *fault.Fault) bool { return f.Kind == fault.Internal || f.Kind == 
 // stay drops the calls whose callers have an answer already: what they were told of is not sent again under another name.
 // false: nobody is left.
 func (g *group) stay() bool {
-	staying := slices.DeleteFunc(slices.Clone(g.calls), func(c *call) bool { return c.left.Load() })
-	if len(staying) > 0 && len(staying) < len(g.calls) && !g.whole {
-		g.release(slices.DeleteFunc(slices.Clone(g.calls), func(c *call) bool { return slices.Contains(staying, c) }))
+	var staying, answered []*call
+	for _, c := range g.calls {
+		if c.left.Load() {
+			answered = append(answered, c)
+		} else {
+			staying = append(staying, c)
+		}
+	}
+	if len(staying) > 0 && len(answered) > 0 && !g.whole {
+		g.release(answered)
 		g.set(func() { g.calls = staying })
 	}
 	return len(staying) > 0
@@ -189,34 +196,24 @@ func (g *group) split(try int) bool {
 	if g.whole || len(g.calls) < 2 {
 		return false
 	}
-	var halves [2][]*call
-	at := map[string]int{}
-	for i, c := range g.calls {
-		half := i * 2 / len(g.calls)
-		if record := c.command.Record; record != "" {
-			if earlier, ok := at[record]; ok {
-				half = earlier
-			}
-			at[record] = half
-		}
-		halves[half] = append(halves[half], c)
-	}
-	if len(halves[0]) == 0 || len(halves[1]) == 0 {
-		return false
-	}
+	first, second := g.halves()
 	var both sync.WaitGroup
-	for _, calls := range halves {
-		both.Go(func() { g.part(calls).run(try) })
-	}
+	both.Go(func() { first.run(try) })
+	both.Go(func() { second.run(try) })
 	both.Wait()
 	return true
 }
 
 // apart runs the group in two halves one after the other: something in it spoils it whole.
 func (g *group) apart() {
+	first, second := g.halves()
+	first.run(0)
+	second.run(0)
+}
+
+func (g *group) halves() (first, second *group) {
 	middle := len(g.calls) / 2
-	g.part(g.calls[:middle]).run(0)
-	g.part(g.calls[middle:]).run(0)
+	return g.part(g.calls[:middle]), g.part(g.calls[middle:])
 }
 
 func (g *group) part(calls []*call) *group {

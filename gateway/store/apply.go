@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/hutong-gov/hutong/gateway/database"
 	"github.com/hutong-gov/hutong/network/block"
@@ -147,7 +146,7 @@ func collect(all []Rows) *writer {
 			continue
 		}
 		w.records.Add(x.Contract, x.Noun, x.ID, x.Status, int64(x.Version), null(x.Index.Subject), null(x.Index.Agency), null(x.Index.Peer),
-			null(x.Index.Case), null(x.Index.Kind), text(x.Body), int64(x.Block), int64(x.Position), x.Tx, millis(x.At), millis(x.Created), millis(x.Changed))
+			null(x.Index.Case), null(x.Index.Kind), text(x.Body), int64(x.Block), int64(x.Position), x.Tx, database.Millis(x.At), database.Millis(x.Created), database.Millis(x.Changed))
 	}
 	return w
 }
@@ -165,9 +164,9 @@ func (w *writer) write(ctx context.Context, tx *database.Tx) error {
 // rows collects a block's rows. Numbers are int64: the drivers take them as they are, any other kind by way of reflection.
 func (w *writer) rows(r Rows) {
 	b := r.Block
-	w.blocks.Add(int64(b.Number), b.Hash, b.Previous, b.DataHash, int64(b.Transactions), int64(b.Valid), millis(b.At))
+	w.blocks.Add(int64(b.Number), b.Hash, b.Previous, b.DataHash, int64(b.Transactions), int64(b.Valid), database.Millis(b.At))
 	for _, t := range r.Transactions {
-		w.transactions.Add(int64(t.Block), int64(t.Position), t.ID, t.Kind, t.Code, millis(t.At), t.MSP, t.Agency, t.Role, t.Chaincode, t.Function,
+		w.transactions.Add(int64(t.Block), int64(t.Position), t.ID, t.Kind, t.Code, database.Millis(t.At), t.MSP, t.Agency, t.Role, t.Chaincode, t.Function,
 			int64(t.Commands), strings.Join(t.Endorsers, ","), int64(t.Writes), t.Malformed)
 	}
 	for _, x := range r.Writes {
@@ -183,7 +182,7 @@ func (w *writer) rows(r Rows) {
 		w.writes[at] = x
 	}
 	for _, c := range r.Changes {
-		w.changes.Add(int64(c.Block), int64(c.Position), int64(c.N), c.Tx, millis(c.At), c.Contract, database.Text(c.Type), database.Text(c.ID),
+		w.changes.Add(int64(c.Block), int64(c.Position), int64(c.N), c.Tx, database.Millis(c.At), c.Contract, database.Text(c.Type), database.Text(c.ID),
 			null(c.Subject), null(c.Agency), null(c.Case))
 	}
 }
@@ -194,7 +193,7 @@ func (w *writer) revision(x Write) {
 	if x.Deleted {
 		deleted = 1
 	}
-	w.revisions.Add(x.Noun, x.ID, int64(x.Block), int64(x.Position), x.Contract, x.Tx, millis(x.At), int64(x.Version), x.Status, deleted, text(x.Body))
+	w.revisions.Add(x.Noun, x.ID, int64(x.Block), int64(x.Position), x.Contract, x.Tx, database.Millis(x.At), int64(x.Version), x.Status, deleted, text(x.Body))
 }
 
 // null keeps an empty text out of the indexes.
@@ -207,18 +206,3 @@ func null(s string) any {
 
 // text is a body as it is stored.
 func text(body []byte) string { return database.Text(string(body)) }
-
-// millis is a time as it is stored; the zero time is 0.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
-}

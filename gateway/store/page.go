@@ -10,6 +10,7 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/state"
+	"github.com/hutong-gov/hutong/gateway/database"
 )
 
 // Limits of a page, the same as on the ledger.
@@ -38,7 +39,7 @@ func (s *selection) is(column, value string) {
 // since adds a lower bound unless the time is zero.
 func (s *selection) since(column string, t time.Time) {
 	if !t.IsZero() {
-		s.where, s.values = append(s.where, column+" >= ?"), append(s.values, millis(t))
+		s.where, s.values = append(s.where, column+" >= ?"), append(s.values, database.Millis(t))
 	}
 }
 

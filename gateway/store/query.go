@@ -23,7 +23,7 @@ func scanRecord(r row) (Record, error) {
 	var created, changed int64
 	err := r.Scan(&x.Contract, &x.Noun, &x.ID, &x.Status, &x.Version, &x.Index.Subject, &x.Index.Agency, &x.Index.Peer, &x.Index.Case,
 		&x.Index.Kind, &body, &x.Block, &x.Tx, &created, &changed)
-	x.Body, x.Created, x.Changed = []byte(body), fromMillis(created), fromMillis(changed)
+	x.Body, x.Created, x.Changed = []byte(body), database.FromMillis(created), database.FromMillis(changed)
 	return x, err
 }
 
@@ -58,7 +58,7 @@ type Query struct {
 // page_token.
 func (s *Store) Find(ctx context.Context, q Query) (items []Record, next string, err error) {
 	return list(ctx, s.db, q.selection(), q.PageSize, q.PageToken, recordColumns, "records", scanRecord,
-		func(r Record) []any { return []any{millis(q.time(r)), r.ID} })
+		func(r Record) []any { return []any{database.Millis(q.time(r)), r.ID} })
 }
 
 // body is a record's JSON, with what its place in a list is made of.
@@ -162,7 +162,7 @@ func (s *Store) History(ctx context.Context, noun, id string, size int, after st
 			var body string
 			var at int64
 			err = r.Scan(&x.Contract, &x.Version, &x.Status, &x.Deleted, &body, &x.Block, &x.Position, &x.Tx, &at)
-			x.Body, x.At = []byte(body), fromMillis(at)
+			x.Body, x.At = []byte(body), database.FromMillis(at)
 			return x, err
 		}, func(x Revision) []any { return []any{x.Block, x.Position, x.Contract} })
 }
@@ -190,7 +190,7 @@ const changeColumns = `block, position, n, tx_id, at, contract, type, id, COALES
 func scanChange(r row) (c Change, err error) {
 	var at int64
 	err = r.Scan(&c.Block, &c.Position, &c.N, &c.Tx, &at, &c.Contract, &c.Type, &c.ID, &c.Subject, &c.Agency, &c.Case)
-	c.At = fromMillis(at)
+	c.At = database.FromMillis(at)
 	return c, err
 }
 
@@ -201,7 +201,7 @@ func scanTransaction(r row) (t Transaction, err error) {
 	var endorsers string
 	err = r.Scan(&t.ID, &t.Block, &t.Position, &t.Kind, &t.Code, &at, &t.MSP, &t.Agency, &t.Role, &t.Chaincode, &t.Function, &t.Commands,
 		&endorsers, &t.Writes, &t.Malformed)
-	t.At = fromMillis(at)
+	t.At = database.FromMillis(at)
 	if endorsers != "" {
 		t.Endorsers = strings.Split(endorsers, ",")
 	}
@@ -232,7 +232,7 @@ const blockColumns = `number, hash, previous, data_hash, transactions, valid, at
 func scanBlock(r row) (b Block, err error) {
 	var at int64
 	err = r.Scan(&b.Number, &b.Hash, &b.Previous, &b.DataHash, &b.Transactions, &b.Valid, &at)
-	b.At = fromMillis(at)
+	b.At = database.FromMillis(at)
 	return b, err
 }
 

@@ -40,7 +40,7 @@ func scanHook(r database.Row) (h Hook, err error) {
 	if err != nil {
 		return h, err
 	}
-	h.Created, h.Succeeded, h.Trouble.Since, h.Trouble.Next = fromMillis(created), fromMillis(succeeded), fromMillis(since), fromMillis(next)
+	h.Created, h.Succeeded, h.Trouble.Since, h.Trouble.Next = database.FromMillis(created), database.FromMillis(succeeded), database.FromMillis(since), database.FromMillis(next)
 	return h, errors.Join(json.Unmarshal([]byte(viewer), &h.Viewer), json.Unmarshal([]byte(filter), &h.Filter))
 }
 
@@ -59,7 +59,7 @@ func (b *Book) once(ctx context.Context, tx *database.Tx, o Owner, key, content 
 	case !errors.Is(err, sql.ErrNoRows):
 		return false, err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO done (owner, key, digest, at) VALUES (?, ?, ?, ?)`, o.key(), key, content, millis(b.now()))
+	_, err = tx.Exec(ctx, `INSERT INTO done (owner, key, digest, at) VALUES (?, ?, ?, ?)`, o.key(), key, content, database.Millis(b.now()))
 	return false, err
 }
 
@@ -86,7 +86,7 @@ func (b *Book) Add(ctx context.Context, o Owner, v feed.Viewer, key string, r Re
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO hooks (id, owner, viewer, url, filter, state, version, created, block, position, n, delivered, succeeded, attempts, since, next, failure)
 			VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, 0, 0, 0, 0, 0, '')`,
-			id, o.key(), string(viewer), r.URL, string(filter), Active, millis(b.now()), int64(r.After.Block), int64(r.After.Position), int64(r.After.N))
+			id, o.key(), string(viewer), r.URL, string(filter), Active, database.Millis(b.now()), int64(r.After.Block), int64(r.After.Position), int64(r.After.N))
 		return err
 	})
 	if err != nil {
@@ -225,7 +225,7 @@ func scanLetter(r database.Row) (l Letter, err error) {
 	if err := r.Scan(&event, &l.Attempts, &l.Failure, &at, &replay); err != nil {
 		return l, err
 	}
-	l.At, l.Replay = fromMillis(at), replay != 0
+	l.At, l.Replay = database.FromMillis(at), replay != 0
 	return l, json.Unmarshal([]byte(event), &l.Event)
 }
 
@@ -265,7 +265,7 @@ func (b *Book) Forget(ctx context.Context, c Change, letter feed.Cursor) error {
 // forgetDone forgets requests that are too old to be repeated.
 func (b *Book) forgetDone(ctx context.Context) error {
 	return b.db.Atomically(ctx, func(tx *database.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM done WHERE at < ?`, millis(b.now().Add(-keepDone)))
+		_, err := tx.Exec(ctx, `DELETE FROM done WHERE at < ?`, database.Millis(b.now().Add(-keepDone)))
 		return err
 	})
 }
@@ -281,18 +281,4 @@ func kept(err error) error {
 		return err
 	}
 	return fmt.Errorf("webhook: %w", err)
-}
-
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-func fromMillis(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }

@@ -28,7 +28,7 @@ const whereAt = ` WHERE id = ? AND block = ? AND position = ? AND n = ?`
 // delivered moves the cursor behind an event that was acknowledged. Error: errMoved.
 func (b *Book) delivered(ctx context.Context, h *Hook, to feed.Cursor) error {
 	now := b.now()
-	err := b.move(ctx, h, to, `UPDATE hooks SET delivered = delivered + 1, succeeded = ?, attempts = 0, since = 0, next = 0, failure = '', block = ?, position = ?, n = ?`, millis(now))
+	err := b.move(ctx, h, to, `UPDATE hooks SET delivered = delivered + 1, succeeded = ?, attempts = 0, since = 0, next = 0, failure = '', block = ?, position = ?, n = ?`, database.Millis(now))
 	if err == nil {
 		h.Delivered, h.Succeeded, h.Trouble = h.Delivered+1, now, Trouble{}
 	}
@@ -56,7 +56,7 @@ func (b *Book) move(ctx context.Context, h *Hook, to feed.Cursor, update string,
 func (b *Book) failed(ctx context.Context, h *Hook) error {
 	t := h.Trouble
 	return b.db.Atomically(ctx, func(tx *database.Tx) error {
-		values := []any{int64(t.Attempts), millis(t.Since), millis(t.Next), string(t.Failure)}
+		values := []any{int64(t.Attempts), database.Millis(t.Since), database.Millis(t.Next), string(t.Failure)}
 		changed, err := tx.Exec(ctx, `UPDATE hooks SET attempts = ?, since = ?, next = ?, failure = ?`+whereAt, append(values, h.at()...)...)
 		return one(changed, err, errMoved)
 	})
@@ -78,7 +78,7 @@ func (b *Book) bury(ctx context.Context, h *Hook, e feed.Event, to feed.Cursor) 
 		}
 		if _, err := tx.Exec(ctx, `INSERT INTO dead (hook, block, position, n, event, attempts, failure, at, replay) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)
 			ON CONFLICT (hook, block, position, n) DO NOTHING`,
-			h.ID, int64(to.Block), int64(to.Position), int64(to.N), string(raw), int64(h.Trouble.Attempts), string(h.Trouble.Failure), millis(b.now())); err != nil {
+			h.ID, int64(to.Block), int64(to.Position), int64(to.N), string(raw), int64(h.Trouble.Attempts), string(h.Trouble.Failure), database.Millis(b.now())); err != nil {
 			return err
 		}
 		full, err := isFull(ctx, tx, h.ID)
@@ -108,13 +108,13 @@ func (b *Book) replayed(ctx context.Context, h *Hook, l Letter, failure Failure)
 	return b.db.Atomically(ctx, func(tx *database.Tx) error {
 		if failure != Acknowledged {
 			_, err := tx.Exec(ctx, `UPDATE dead SET replay = 0, attempts = attempts + 1, failure = ?, at = ? WHERE hook = ? AND block = ? AND position = ? AND n = ?`,
-				append([]any{string(failure), millis(now)}, place...)...)
+				append([]any{string(failure), database.Millis(now)}, place...)...)
 			return err
 		}
 		if _, err := tx.Exec(ctx, `DELETE FROM dead WHERE hook = ? AND block = ? AND position = ? AND n = ?`, place...); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `UPDATE hooks SET delivered = delivered + 1, succeeded = ? WHERE id = ?`, millis(now), h.ID)
+		_, err := tx.Exec(ctx, `UPDATE hooks SET delivered = delivered + 1, succeeded = ? WHERE id = ?`, database.Millis(now), h.ID)
 		return err
 	})
 }
