@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hutong-gov/hutong/gateway/client"
@@ -213,13 +214,36 @@ func Example() {
 	// Output: 409 dataset.conflict
 }
 
+// record is what a server's requests leave for the test, which runs beside them.
+type record struct {
+	sync.Mutex
+	seen []string
+}
+
+// add appends what a request said and gives how many there were, this one included.
+func (r *record) add(s string) int {
+	r.Lock()
+	defer r.Unlock()
+	r.seen = append(r.seen, s)
+	return len(r.seen)
+}
+
+// take gives what was recorded and forgets it.
+func (r *record) take() []string {
+	r.Lock()
+	defer r.Unlock()
+	seen := r.seen
+	r.seen = nil
+	return seen
+}
+
 func TestFollowComesBackAfterWhatItHasSeen(t *testing.T) {
-	var asked []string
+	var asked record
 	c := serve(t, client.Token("t"), func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.Header.Get("Last-Event-ID"))
-		require.Equal(t, "Bearer t", r.Header.Get("Authorization"))
+		n := asked.add(r.Header.Get("Last-Event-ID"))
+		assert.Equal(t, "Bearer t", r.Header.Get("Authorization"))
 		w.Header().Set("Content-Type", "text/event-stream")
-		switch len(asked) {
+		switch n {
 		case 1:
 			_, _ = io.WriteString(w, "retry: 1\n\n: hello\nid: 5\ndata: {\"n\":1}\n\nevent: checkpoint\nid:6\ndata:{}\n\ndata: \"cut")
 		case 2:
@@ -247,9 +271,8 @@ func TestFollowComesBackAfterWhatItHasSeen(t *testing.T) {
 		{ID: "6", Name: "checkpoint", Data: json.RawMessage(`{}`)},
 		{ID: "6", Name: "message", Data: json.RawMessage("[1,\n2]")},
 	}, got, "a message that was cut off is not one")
-	require.Equal(t, []string{"4", "6", "6", "6", "6"}, asked)
+	require.Equal(t, []string{"4", "6", "6", "6", "6"}, asked.take())
 
-	asked = nil
 	var numbers []int
 	for v, err := range client.FollowAs[struct{ N int }](t.Context(), c, "/v1/events", "") {
 		if err != nil {
