@@ -4,11 +4,12 @@ package key
 
 // What a test does to a token behind the gateway's back.
 
-// LoseSessions closes all sessions, as a token that was pulled and put back does.
+// LoseSessions closes all sessions, as a token that was pulled and put back does; between calls, for SoftHSM crashes when a
+// session is closed under a call.
 func LoseSessions(h *HSM) error {
 	t := h.token
-	t.module.calls.RLock()
-	defer t.module.calls.RUnlock()
+	t.module.calls.Lock()
+	defer t.module.calls.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.module.ctx.CloseAllSessions(t.slot)

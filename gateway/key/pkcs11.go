@@ -205,9 +205,11 @@ func (t *token) close() error {
 		return nil
 	}
 	delete(open.tokens, t.settings)
+	m := t.module
+	m.calls.Lock()
+	defer m.calls.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	m := t.module
 	if t.login > 0 && t.era == m.era {
 		_ = m.ctx.CloseAllSessions(t.slot) // logs out; a token that is away has logged out itself
 	}
@@ -215,8 +217,6 @@ func (t *token) close() error {
 		return nil
 	}
 	delete(open.modules, m.path)
-	m.calls.Lock()
-	defer m.calls.Unlock()
 	err := m.ctx.Finalize()
 	m.ctx.Destroy()
 	return err
@@ -243,6 +243,14 @@ func (t *token) with(f func(*pkcs11.Ctx, pkcs11.SessionHandle, login) error) err
 func (t *token) once(f func(*pkcs11.Ctx, pkcs11.SessionHandle, login) error) error {
 	t.module.calls.RLock()
 	defer t.module.calls.RUnlock()
+	for !t.connected() {
+		t.module.calls.RUnlock()
+		err := t.reconnect()
+		t.module.calls.RLock()
+		if err != nil {
+			return err
+		}
+	}
 	session, under, err := t.take()
 	if err != nil {
 		return err
@@ -252,15 +260,29 @@ func (t *token) once(f func(*pkcs11.Ctx, pkcs11.SessionHandle, login) error) err
 	return err
 }
 
+func (t *token) connected() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.lost && t.era == t.module.era
+}
+
+// reconnect logs in anew, unless another has. Nobody calls the library meanwhile: it closes sessions, and a module need not
+// bear that one is closed while it is used.
+func (t *token) reconnect() error {
+	t.module.calls.Lock()
+	defer t.module.calls.Unlock()
+	if t.connected() {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.connect()
+}
+
 // take gives a session that is logged in.
 func (t *token) take() (session pkcs11.SessionHandle, under login, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.lost || t.era != t.module.era {
-		if err := t.connect(); err != nil {
-			return 0, 0, err
-		}
-	}
 	if n := len(t.idle); n > 0 {
 		session, t.idle = t.idle[n-1], t.idle[:n-1]
 		return session, t.login, nil
