@@ -12,10 +12,12 @@ import (
 )
 
 // Target is one way to do the work. Do carries out one operation, the n-th of the whole measurement, and returns when it
-// is committed; it is called from many goroutines.
+// is committed; it is called from many goroutines. Where Of is set, Do carries out so many operations, and one goroutine
+// stands for as many clients.
 type Target struct {
 	Name string
 	Doc  string
+	Of   int
 	Do   func(ctx context.Context, n uint64) error
 }
 
@@ -52,10 +54,11 @@ func Run(ctx context.Context, target Target, clients int, duration time.Duration
 		errors    int
 		first     error
 	}
-	tallies := make([]tally, clients)
+	each := max(target.Of, 1)
+	tallies := make([]tally, max(clients/each, 1))
 	var wait sync.WaitGroup
 	start := time.Now()
-	for i := range clients {
+	for i := range tallies {
 		wait.Go(func() {
 			mine, failing := &tallies[i], 0
 			for time.Since(start) < duration && ctx.Err() == nil && failing < maxConsecutiveErrors {
@@ -90,7 +93,7 @@ func Run(ctx context.Context, target Target, clients int, duration time.Duration
 		}
 	}
 	slices.Sort(all)
-	sample.Count = len(all)
+	sample.Count = len(all) * each
 	sample.P50, sample.P95, sample.P99 = percentile(all, 50), percentile(all, 95), percentile(all, 99)
 	return sample
 }

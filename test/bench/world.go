@@ -22,6 +22,7 @@ import (
 // Targets.
 const (
 	Bare       = "direct"
+	BareBatch  = "direct-batch"
 	Create     = "create"
 	RESTCreate = "rest-create"
 	Issue      = "issue"
@@ -34,7 +35,7 @@ const (
 )
 
 // AllTargets in the order they are measured and listed.
-var AllTargets = []string{Bare, Create, RESTCreate, Issue, RESTIssue, Evaluate, RESTRead, EvaluateList, RESTList}
+var AllTargets = []string{Bare, BareBatch, Create, RESTCreate, Issue, RESTIssue, Evaluate, RESTRead, EvaluateList, RESTList}
 
 // HeadlineClients is the number of clients whose ratios carry no suffix.
 const HeadlineClients = 256
@@ -153,6 +154,9 @@ func (w *World) request(n uint64) certificate.Issue {
 // key names operation n of this run: an id, a code and an idempotency key in one.
 func (w *World) key(n uint64) string { return fmt.Sprintf("%s-%d", w.run, n) }
 
+// batchOf is how many creates travel in one transaction where the direct client batches by hand.
+const batchOf = 128
+
 // valueBytes is the size of the small record that the bare chaincode stores.
 const valueBytes = 200
 
@@ -172,6 +176,14 @@ func (w *World) Targets(ctx context.Context, names []string) ([]Target, error) {
 	all := []Target{
 		{Name: Bare, Do: func(ctx context.Context, n uint64) error {
 			_, err := w.service.Transact(ctx, "baseline", "Create", []byte(w.key(n)), value)
+			return err
+		}},
+		{Name: BareBatch, Of: batchOf, Do: func(ctx context.Context, n uint64) error {
+			var pairs [][]byte
+			for i := range batchOf {
+				pairs = append(pairs, fmt.Appendf(nil, "%s-%d", w.key(n), i), value)
+			}
+			_, err := w.service.Transact(ctx, "baseline", "Create", pairs...)
 			return err
 		}},
 		{Name: Create, Do: func(ctx context.Context, n uint64) error {

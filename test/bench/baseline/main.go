@@ -1,11 +1,12 @@
 // Command baseline is the smallest chaincode there can be: what a plain Fabric chaincode costs, for the benchmark to
 // compare with. It is configured as the product's own server is; its one contract is called baseline.
 //
-//	Create ID VALUE   GetState, refuse if present, PutState
+//	Create ID VALUE [ID VALUE …]   GetState, refuse if present, PutState, for each pair
 package main
 
 import (
 	"os"
+	"slices"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
@@ -20,18 +21,20 @@ func (chaincode) Init(shim.ChaincodeStubInterface) *peer.Response { return shim.
 
 func (chaincode) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
 	function, arguments := stub.GetFunctionAndParameters()
-	if function != "Create" || len(arguments) != 2 {
-		return shim.Error("call Create with an id and a value")
+	if function != "Create" || len(arguments) == 0 || len(arguments)%2 != 0 {
+		return shim.Error("call Create with pairs of an id and a value")
 	}
-	present, err := stub.GetState(arguments[0])
-	if err != nil {
-		return shim.Error(err.Error())
-	}
-	if present != nil {
-		return shim.Error("the id is taken")
-	}
-	if err := stub.PutState(arguments[0], []byte(arguments[1])); err != nil {
-		return shim.Error(err.Error())
+	for pair := range slices.Chunk(arguments, 2) {
+		present, err := stub.GetState(pair[0])
+		if err != nil {
+			return shim.Error(err.Error())
+		}
+		if present != nil {
+			return shim.Error("the id is taken")
+		}
+		if err := stub.PutState(pair[0], []byte(pair[1])); err != nil {
+			return shim.Error(err.Error())
+		}
 	}
 	return shim.Success(nil)
 }
