@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/signed"
 )
 
@@ -41,7 +42,7 @@ var (
 	datasetForm    = regexp.MustCompile(`^[a-z][a-z0-9]{0,30}\.[a-z][a-z0-9-]{0,30}/[a-z][a-z0-9]*([._-][a-z0-9]+)*$`)
 	fieldForm      = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 	pseudonymForm  = regexp.MustCompile(`^[A-Za-z0-9_-]{20,64}$`)
-	identifierForm = regexp.MustCompile(`^[0-9a-hjkmnp-tv-z]{26}$`) // as kernel.ID makes them
+	identifierForm = regexp.MustCompile(kernel.IDForm)
 	nonceForm      = regexp.MustCompile(`^[A-Za-z0-9_-]{16,64}$`)
 )
 

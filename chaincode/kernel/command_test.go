@@ -2,6 +2,7 @@ package kernel_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -9,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/canonical"
@@ -341,10 +344,34 @@ func TestBadTablesDoNotBuild(t *testing.T) {
 
 func TestIDs(t *testing.T) {
 	require.Equal(t, kernel.ID("a", "b", "c"), kernel.ID("a", "b", "c"))
-	require.Regexp(t, "^[0-9a-hjkmnp-tv-z]{26}$", kernel.ID("a", "b", "c"))
+	require.Regexp(t, kernel.IDForm, kernel.ID("a", "b", "c"))
+	require.Len(t, kernel.ID("a", "b", "c"), 26)
 	seen := map[string]bool{}
 	for _, parts := range [][3]string{{"a", "b", "c"}, {"ab", "", "c"}, {"a", "bc", ""}, {"", "a", "bc"}} {
 		seen[kernel.ID(parts[0], parts[1], parts[2])] = true
 	}
 	require.Len(t, seen, 4)
+}
+
+// TestIDsInTheOrderOfTheirKeys: keys that begin with their time give ids that do.
+func TestIDsInTheOrderOfTheirKeys(t *testing.T) {
+	at := func(millis uint64) string {
+		u := uuid.Must(uuid.NewV7())
+		binary.BigEndian.PutUint32(u[:4], uint32(millis>>16))
+		binary.BigEndian.PutUint16(u[4:6], uint16(millis))
+		return u.String()
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		one, two := rapid.Uint64Range(0, 1<<48-2).Draw(r, "one"), rapid.Uint64Range(1, 1<<48-1).Draw(r, "two")
+		a, b := kernel.ID("x", "f", at(min(one, two-1))), kernel.ID("y", "g", at(max(one+1, two)))
+		require.Less(r, a, b)
+		require.Regexp(r, kernel.IDForm, a)
+		require.Len(r, a, 30)
+	})
+	key := at(1_700_000_000_000)
+	require.Equal(t, kernel.ID("a", "b", key)[:10], kernel.ID("c", "d", key)[:10])
+	require.NotEqual(t, kernel.ID("a", "b", key)[10:], kernel.ID("c", "b", key)[10:])
+	for _, other := range []string{strings.ToUpper(key), "{" + key[1:35] + "}", key + "0", uuid.NewString(), strings.Repeat("-", 36)} {
+		require.Len(t, kernel.ID("a", "b", other), 26, other)
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/canonical"
 	"github.com/hutong-gov/hutong/chaincode/fault"
@@ -215,15 +217,40 @@ func decode[Req Validator](raw []byte) (request Req, err error) {
 	return request, err
 }
 
-// idLength is the length of a derived id: 26 characters of base32 are 130 bits.
-const idLength = 26
+// Lengths of a derived id, in characters of base32.
+const (
+	idLength       = 26 // 130 bits
+	timeLength     = 10 // 48 bits: milliseconds since 1970
+	timedIDLength  = timeLength + 20
+	timedKeyLength = 36 // of a UUID
+)
+
+// IDForm is the form of a derived id.
+const IDForm = `^[0-9a-hjkmnp-tv-z]{26}([0-9a-hjkmnp-tv-z]{4})?$`
 
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // ID derives a record's id from who calls which function with which idempotency key. A client can compute it beforehand.
+//
+// A key that is a UUID of version 7 (RFC 9562, section 5.7) gives an id that begins with the key's time, so that records
+// lie in the order they were made in, for every database that keeps them sorted, a peer's among them. The time is the
+// client's claim and means nothing else.
 func ID(agency, function, key string) string {
 	sum := sha256.Sum256([]byte(agency + "\n" + function + "\n" + key))
-	return idEncoding.EncodeToString(sum[:])[:idLength]
+	text := idEncoding.EncodeToString(sum[:])
+	if at, ok := keyTime(key); ok {
+		return idEncoding.EncodeToString(at)[:timeLength] + text[:timedIDLength-timeLength]
+	}
+	return text[:idLength]
+}
+
+// keyTime is the time in a key that is a UUID of version 7 in its canonical form: six bytes, most significant first.
+func keyTime(key string) ([]byte, bool) {
+	if len(key) != timedKeyLength {
+		return nil, false
+	}
+	u, err := uuid.Parse(key)
+	return u[:6], err == nil && u.Version() == 7 && u.String() == key
 }
 
 // requestDigest identifies a request. raw is part of a command that was decoded, and so in its canonical form.

@@ -3,8 +3,9 @@ package app
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/hutong-gov/hutong/chaincode/canonical"
 	"github.com/hutong-gov/hutong/chaincode/fault"
@@ -32,10 +33,19 @@ type Keyed struct {
 }
 
 // scoped is the idempotency key that goes on the ledger. The caller's own key does not: two callers may use the same, and
-// what callers put into it is theirs. owner is the subject, or agency and officer.
+// what callers put into it is theirs. owner is the subject, or agency and officer. It is a UUID (RFC 9562) made of a hash: of
+// version 7 with the time of the caller's key, if that is one, so that the ledger's ids lie in the order of time; else of
+// version 8.
 func scoped(owner, key string) string {
-	sum := sha256.Sum256([]byte("hutong/idempotency/v1\n" + owner + "\n" + key))
-	return hex.EncodeToString(sum[:])
+	sum := sha256.Sum256([]byte("hutong/idempotency/v2\n" + owner + "\n" + key))
+	made := uuid.UUID(sum[:16])
+	version := byte(8)
+	if theirs, err := uuid.Parse(key); err == nil && theirs.Version() == 7 {
+		version = 7
+		copy(made[:6], theirs[:6])
+	}
+	made[6], made[8] = made[6]&0x0f|version<<4, made[8]&0x3f|0x80
+	return made.String()
 }
 
 // owner is whose idempotency keys an actor's are.

@@ -12,7 +12,6 @@ package client
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -24,6 +23,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/hutong-gov/hutong/gateway/trace"
 )
@@ -254,5 +255,6 @@ func retryAfter(text string) time.Duration {
 	return min(time.Duration(seconds)*time.Second+time.Millisecond, MaxWait)
 }
 
-// NewKey makes a fresh idempotency key.
-func NewKey() string { return rand.Text() }
+// NewKey makes a fresh idempotency key. It is a UUID of version 7 (RFC 9562): what is made under it lies in the order of
+// time.
+func NewKey() string { return uuid.Must(uuid.NewV7()).String() } // fails only where there is no randomness

@@ -199,7 +199,7 @@ func (w *World) Targets(ctx context.Context, names []string) ([]Target, error) {
 			return err
 		}},
 		{Name: RESTIssue, Do: func(ctx context.Context, n uint64) error {
-			_, err := client.Do[map[string]any](ctx, doors[1], "POST", "/v1/certificates", w.request(n), client.Key(w.key(n)))
+			_, err := client.Do[map[string]any](ctx, doors[1], "POST", "/v1/certificates", w.request(n))
 			return err
 		}},
 	}
