@@ -36,11 +36,12 @@ var (
 	Uses = state.Map[Use]{Noun: "use", Parts: []string{"id"},
 		Doc: "One use of a subject's data by an agency: requested, delivered, acknowledged.",
 		Index: func(u Use) state.Index {
-			return state.Index{Subject: u.Subject, Agency: u.Provider, Peer: u.Consumer, Case: u.Case, Kind: u.Dataset}
+			return state.Index{Subject: u.Subject, Agency: u.Provider, Peer: u.Consumer, Case: u.Case, Kind: u.Dataset,
+				Number: u.Number}
 		}}
 
 	Logs = state.Map[Log]{Noun: "log", Parts: []string{"pseudonym"},
-		Doc:   "The head of a subject's access log: how many uses, and a hash over all of them in order.",
+		Doc:   "The head of a subject's access log: how many uses, and the root of the Merkle tree over all of them in order.",
 		Index: func(l Log) state.Index { return state.Index{Subject: l.Subject} }}
 )
 

@@ -9,8 +9,8 @@
 //	                              requested → delivered → acknowledged
 //
 // Invariants: no use without a live grant that covers it and, where the terms ask for it, a live consent signed by the
-// subject; every use states purpose, legal basis and case; a subject's uses are numbered from 1 without a gap, each linked
-// to the one before by hash.
+// subject; every use states purpose, legal basis and case; a subject's uses are numbered from 1 without a gap, as
+// leaves of a Merkle tree.
 //
 // Functions here are pure: records and requests in, records or a fault out. Package contract binds them to the ledger.
 package exchange
@@ -279,8 +279,8 @@ type Revocation struct {
 // Use is one use of a subject's data by an agency. requested → delivered → acknowledged.
 type Use struct {
 	state.Head
-	Number     int       `json:"number"`             // in the subject's own access log, from 1
-	Previous   string    `json:"previous,omitempty"` // hash of the log before this entry
+	Number     int       `json:"number"`          // in the subject's own access log, from 1
+	Nodes      []string  `json:"nodes,omitempty"` // roots of the trees its entry completes in the log, the smallest first
 	Subject    string    `json:"subject"`
 	Dataset    string    `json:"dataset"`
 	Fields     []string  `json:"fields"`
@@ -319,14 +319,4 @@ type DeliverUse struct {
 type AcknowledgeUse struct {
 	Use        string `json:"use"`
 	Commitment string `json:"commitment"`
-}
-
-// Log is the head of a subject's access log: how many uses there are, and a hash over all of them in order (Chain). It
-// exists from the subject's registration, so that "nobody has used it" is a record too. Key: the pseudonym.
-type Log struct {
-	state.Head
-	Subject string `json:"subject"`
-	Count   int    `json:"count"`
-	Hash    string `json:"hash,omitempty"` // empty: no use yet
-	Last    string `json:"last,omitempty"` // id of the last use
 }

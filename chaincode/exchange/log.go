@@ -1,16 +1,34 @@
 package exchange
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"time"
 
+	"github.com/transparency-dev/merkle/compact"
+	"github.com/transparency-dev/merkle/rfc6962"
+
 	"github.com/hutong-gov/hutong/chaincode/canonical"
+	"github.com/hutong-gov/hutong/chaincode/state"
 )
 
+// Log is the head of a subject's access log: how many uses there are, and the root of the Merkle tree over all of them in
+// order (RFC 9162, section 2.1, SHA-256). It exists from the subject's registration, so that "nobody has used it" is a
+// record too. Key: the pseudonym. Hashes are lower-case hexadecimal digits.
+type Log struct {
+	state.Head
+	Subject string   `json:"subject"`
+	Count   int      `json:"count"`
+	Root    string   `json:"root,omitempty"`  // empty: no use yet
+	Peaks   []string `json:"peaks,omitempty"` // roots of the perfect trees that make up the tree, the largest first: enough to append
+	Last    string   `json:"last,omitempty"`  // id of the last use
+}
+
+// Beijing is the time of days and of plain words. There is one all over the country, and no summer time.
+var Beijing = time.FixedZone("+08:00", 8*60*60)
+
 // Entry is what a subject's access log says of one use: everything that is known when it is requested, nothing that
-// changes later. Its canonical digest is hashed into the log.
+// changes later. Its canonical JSON is the leaf of the log's tree.
 type Entry struct {
 	Number     int       `json:"number"`
 	Use        string    `json:"use"`
@@ -37,29 +55,64 @@ func (u Use) Entry() Entry {
 	}
 }
 
-// Chain is the hash of a log that had the hash previous (empty: no entry) after one more entry: lower-case hexadecimal
-// SHA-256 over the 32 bytes of previous, if there are any, and the 32 bytes of SHA-256 over the entry's canonical JSON.
-func Chain(previous string, e Entry) (string, error) {
-	before, err := hex.DecodeString(previous)
-	if err != nil {
-		return "", fmt.Errorf("hash of the log before entry %d: %w", e.Number, err)
-	}
+// Leaf is the entry's hash as a leaf of the log's tree: SHA-256( 0x00 ‖ canonical JSON ).
+func (e Entry) Leaf() ([]byte, error) {
 	raw, err := canonical.Marshal(e)
 	if err != nil {
-		return "", err
+		return nil, fmt.Errorf("entry %d: %w", e.Number, err)
 	}
-	entry := sha256.Sum256(raw)
-	sum := sha256.Sum256(append(before, entry[:]...))
-	return hex.EncodeToString(sum[:]), nil
+	return rfc6962.DefaultHasher.HashLeaf(raw), nil
 }
 
-// append numbers a use as the log's next entry and links it to the one before.
+// trees joins hashes as RFC 9162 does: SHA-256( 0x01 ‖ left ‖ right ).
+var trees = &compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
+
+// append numbers a use as the log's next entry. The use keeps the roots of the trees that it completes, so that whoever
+// has the uses can prove any of them without hashing all.
 func (l Log) append(u Use) (Log, Use, error) {
-	u.Number, u.Previous = l.Count+1, l.Hash
-	hash, err := Chain(l.Hash, u.Entry())
+	u.Number, u.Nodes = l.Count+1, nil
+	leaf, err := u.Entry().Leaf()
 	if err != nil {
 		return l, u, err
 	}
-	l.Count, l.Hash, l.Last = u.Number, hash, u.ID
+	peaks, err := hashes(l.Peaks)
+	if err != nil {
+		return l, u, fmt.Errorf("log of %d entries: %w", l.Count, err)
+	}
+	tree, err := trees.NewRange(0, uint64(l.Count), peaks)
+	if err != nil {
+		return l, u, fmt.Errorf("log of %d entries: %w", l.Count, err)
+	}
+	err = tree.Append(leaf, func(id compact.NodeID, hash []byte) {
+		if id.Level > 0 {
+			u.Nodes = append(u.Nodes, hex.EncodeToString(hash))
+		}
+	})
+	if err != nil {
+		return l, u, err
+	}
+	root, err := tree.GetRootHash(nil)
+	if err != nil {
+		return l, u, err
+	}
+	l.Count, l.Root, l.Peaks, l.Last = u.Number, hex.EncodeToString(root), digits(tree.Hashes()), u.ID
 	return l, u, nil
+}
+
+func hashes(digits []string) (all [][]byte, err error) {
+	all = make([][]byte, len(digits))
+	for i, d := range digits {
+		if all[i], err = hex.DecodeString(d); err != nil || len(all[i]) != rfc6962.DefaultHasher.Size() {
+			return nil, fmt.Errorf("hash %d is not one of SHA-256", i)
+		}
+	}
+	return all, nil
+}
+
+func digits(hashes [][]byte) []string {
+	all := make([]string, len(hashes))
+	for i, h := range hashes {
+		all[i] = hex.EncodeToString(h)
+	}
+	return all
 }

@@ -51,7 +51,7 @@ func TestIndexes(t *testing.T) {
 	require.Equal(t, alice, exchange.Subjects.Index(subject(alice)).Subject)
 	require.Equal(t, housing, exchange.Consents.Index(consent).Agency)
 	require.Equal(t, caseID, exchange.Consents.Index(consent).Case)
-	require.Equal(t, tax, exchange.Uses.Index(used(1, "")).Peer)
-	require.Equal(t, alice, exchange.Uses.Index(used(1, "")).Subject)
+	require.Equal(t, tax, exchange.Uses.Index(used(1)).Peer)
+	require.Equal(t, alice, exchange.Uses.Index(used(1)).Subject)
 	require.Equal(t, alice, exchange.Logs.Index(exchange.Log{Subject: alice}).Subject)
 }

@@ -52,6 +52,7 @@ type Index struct {
 	Peer    string // the other agency, where there are two
 	Case    string
 	Kind    string // dataset, service, certificate type …
+	Number  int    // in a series of the subject's; 0: none
 }
 
 // Map is a typed collection: all records of one noun. Parts names the attributes of the key, broad to narrow.

@@ -317,6 +317,7 @@ func (a *App) Use(ctx context.Context, who Actor, req ByID) (item Item[exchange.
 	}
 	switch who.Role {
 	case Citizen:
+		item.Item.Created.Staff, item.Item.Changed.Staff = "", "" // which agency is the subject's business, which officer is not
 		return item, who.self(item.Item.Subject, "use")
 	case Officer:
 		if who.own(item.Item.Provider) == nil {

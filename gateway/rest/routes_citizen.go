@@ -29,7 +29,7 @@ func citizenRoutes(a *app.App) []Route {
 		},
 		{
 			Method: http.MethodGet, Path: "/v1/subjects/me/uses", Roles: citizens, Handler: Handle(a.MyUses),
-			Doc:     Doc{Tag: "subjects", Summary: "Who used my data", Detail: "Every use, numbered from 1 without a gap and linked by hash: with the head of the log anyone can see that none is left out."},
+			Doc:     Doc{Tag: "subjects", Summary: "Who used my data", Detail: "Newest first, in plain words, numbered from 1 without a gap. The log is a Merkle tree (RFC 9162): with `count` a page proves that its entries are those of the log."},
 			Reasons: []string{"projection.behind"},
 		},
 		{

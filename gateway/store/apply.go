@@ -23,11 +23,11 @@ var (
 	deleteRecords = database.ForMany(`DELETE FROM records WHERE (noun, id, contract) IN ({rows})`, "noun text, id text, contract text")
 	putRecords    = database.ForMany(`INSERT INTO records ({columns}) {rows}
 		ON CONFLICT (noun, id, contract) DO UPDATE SET status = excluded.status, version = excluded.version, subject = excluded.subject,
-			agency = excluded.agency, peer = excluded.peer, case_id = excluded.case_id, kind = excluded.kind, body = excluded.body,
+			agency = excluded.agency, peer = excluded.peer, case_id = excluded.case_id, kind = excluded.kind, number = excluded.number, body = excluded.body,
 			block = excluded.block, position = excluded.position, tx_id = excluded.tx_id, at = excluded.at,
 			created_at = excluded.created_at, changed_at = excluded.changed_at`,
 		"contract text, noun text, id text, status text, version bigint, subject text, agency text, peer text, case_id text, "+
-			"kind text, body text, block bigint, position bigint, tx_id text, at bigint, created_at bigint, changed_at bigint")
+			"kind text, number bigint, body text, block bigint, position bigint, tx_id text, at bigint, created_at bigint, changed_at bigint")
 	insertRevisions = database.ForMany(`INSERT INTO revisions ({columns}) {rows}`,
 		"noun text, id text, block bigint, position bigint, contract text, tx_id text, at bigint, version bigint, status text, deleted bigint, body text")
 	insertChanges = database.ForMany(`INSERT INTO changes ({columns}) {rows}`,
@@ -146,7 +146,7 @@ func collect(all []Rows) *writer {
 			continue
 		}
 		w.records.Add(x.Contract, x.Noun, x.ID, x.Status, int64(x.Version), null(x.Index.Subject), null(x.Index.Agency), null(x.Index.Peer),
-			null(x.Index.Case), null(x.Index.Kind), text(x.Body), int64(x.Block), int64(x.Position), x.Tx, database.Millis(x.At), database.Millis(x.Created), database.Millis(x.Changed))
+			null(x.Index.Case), null(x.Index.Kind), positive(x.Index.Number), text(x.Body), int64(x.Block), int64(x.Position), x.Tx, database.Millis(x.At), database.Millis(x.Created), database.Millis(x.Changed))
 	}
 	return w
 }
@@ -202,6 +202,14 @@ func null(s string) any {
 		return nil
 	}
 	return database.Text(s)
+}
+
+// positive keeps a number that is not there out of the indexes.
+func positive(n int) any {
+	if n == 0 {
+		return nil
+	}
+	return int64(n)
 }
 
 // text is a body as it is stored.

@@ -24,7 +24,7 @@ type Digest struct {
 var contents = []struct{ table, columns, key string }{
 	{"blocks", blockColumns, "number"},
 	{"transactions", "block, position, id, kind, code, at, msp, agency, role, chaincode, function, commands, endorsers, writes, malformed", "block, position"},
-	{"records", "contract, noun, id, status, version, subject, agency, peer, case_id, kind, body, block, position, tx_id, at, created_at, changed_at", "noun, id, contract"},
+	{"records", "contract, noun, id, status, version, subject, agency, peer, case_id, kind, number, body, block, position, tx_id, at, created_at, changed_at", "noun, id, contract"},
 	{"revisions", "noun, id, block, position, contract, tx_id, at, version, status, deleted, body", "noun, id, block, position, contract"},
 	{"changes", "block, position, n, tx_id, at, contract, type, id, subject, agency, case_id", "block, position, n"},
 }

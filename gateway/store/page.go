@@ -43,6 +43,21 @@ func (s *selection) since(column string, t time.Time) {
 	}
 }
 
+// before adds an upper bound, which is not included, unless the time is zero.
+func (s *selection) before(column string, t time.Time) {
+	if !t.IsZero() {
+		s.where, s.values = append(s.where, column+" < ?"), append(s.values, database.Millis(t))
+	}
+}
+
+// between adds bounds, which are included; last is none if it is 0.
+func (s *selection) between(column string, first, last int) {
+	s.where, s.values = append(s.where, column+" >= ?"), append(s.values, int64(first))
+	if last > 0 {
+		s.where, s.values = append(s.where, column+" <= ?"), append(s.values, int64(last))
+	}
+}
+
 // limit checks the size asked for. Fault: request.invalid on page_size.
 func (s *selection) limit(size int) error {
 	if size == 0 {

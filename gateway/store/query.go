@@ -13,7 +13,7 @@ import (
 	"github.com/hutong-gov/hutong/gateway/database"
 )
 
-const recordColumns = `contract, noun, id, status, version, COALESCE(subject, ''), COALESCE(agency, ''), COALESCE(peer, ''), COALESCE(case_id, ''), COALESCE(kind, ''), body, block, tx_id, created_at, changed_at`
+const recordColumns = `contract, noun, id, status, version, COALESCE(subject, ''), COALESCE(agency, ''), COALESCE(peer, ''), COALESCE(case_id, ''), COALESCE(kind, ''), COALESCE(number, 0), body, block, tx_id, created_at, changed_at`
 
 type row interface{ Scan(...any) error }
 
@@ -22,7 +22,7 @@ func scanRecord(r row) (Record, error) {
 	var body string
 	var created, changed int64
 	err := r.Scan(&x.Contract, &x.Noun, &x.ID, &x.Status, &x.Version, &x.Index.Subject, &x.Index.Agency, &x.Index.Peer, &x.Index.Case,
-		&x.Index.Kind, &body, &x.Block, &x.Tx, &created, &changed)
+		&x.Index.Kind, &x.Index.Number, &body, &x.Block, &x.Tx, &created, &changed)
 	x.Body, x.Created, x.Changed = []byte(body), database.FromMillis(created), database.FromMillis(changed)
 	return x, err
 }
@@ -43,7 +43,8 @@ func found[T any](item T, err error) (T, bool, error) {
 	return item, true, nil
 }
 
-// Query selects records of one noun. Empty fields select nothing out. The order is by age, unless it is by change.
+// Query selects records of one noun. Empty fields select nothing out. The order is by age, unless it is by change or by
+// number.
 type Query struct {
 	Noun                                      string
 	Subject, Agency, Peer, Case, Kind, Status string
@@ -51,30 +52,32 @@ type Query struct {
 	PageToken                                 string
 	Descending                                bool // newest first
 	ByChange                                  bool // the order is by the last change
-	CreatedSince, ChangedSince                time.Time
+	CreatedSince, CreatedBefore, ChangedSince time.Time
+	ByNumber                                  bool // only records that have one, in its order; Subject is then required
+	FirstNumber, LastNumber                   int  // 0: no bound
 }
 
 // Find lists records. next is the token of the next page, empty on the last. Faults: request.invalid on page_size or
 // page_token.
 func (s *Store) Find(ctx context.Context, q Query) (items []Record, next string, err error) {
 	return list(ctx, s.db, q.selection(), q.PageSize, q.PageToken, recordColumns, "records", scanRecord,
-		func(r Record) []any { return []any{database.Millis(q.time(r)), r.ID} })
+		func(r Record) []any { return []any{q.place(r), r.ID} })
 }
 
 // body is a record's JSON, with what its place in a list is made of.
 type body struct {
-	json    json.RawMessage
-	created int64
-	id      string
+	json  json.RawMessage
+	place int64
+	id    string
 }
 
 // Bodies lists records as Find does, their JSON alone: what a list shows is nothing else, and each column costs a reader.
 func (s *Store) Bodies(ctx context.Context, q Query) (bodies []json.RawMessage, next string, err error) {
 	rows, next, err := list(ctx, s.db, q.selection(), q.PageSize, q.PageToken, "body, "+q.column()+", id", "records",
 		func(r row) (b body, err error) {
-			err = r.Scan((*[]byte)(&b.json), &b.created, &b.id)
+			err = r.Scan((*[]byte)(&b.json), &b.place, &b.id)
 			return b, err
-		}, func(b body) []any { return []any{b.created, b.id} })
+		}, func(b body) []any { return []any{b.place, b.id} })
 	if err != nil {
 		return nil, "", err
 	}
@@ -95,23 +98,33 @@ func (q Query) selection() selection {
 	sel.is("kind", q.Kind)
 	sel.is("status", q.Status)
 	sel.since("created_at", q.CreatedSince)
+	sel.before("created_at", q.CreatedBefore)
 	sel.since("changed_at", q.ChangedSince)
+	if q.ByNumber {
+		sel.between("number", max(q.FirstNumber, 1), q.LastNumber)
+	}
 	return sel
 }
 
-// column is what the order is by, and time a record's value of it.
+// column is what the order is by, and place a record's value of it.
 func (q Query) column() string {
-	if q.ByChange {
+	switch {
+	case q.ByNumber:
+		return "number"
+	case q.ByChange:
 		return "changed_at"
 	}
 	return "created_at"
 }
 
-func (q Query) time(r Record) time.Time {
-	if q.ByChange {
-		return r.Changed
+func (q Query) place(r Record) int64 {
+	switch {
+	case q.ByNumber:
+		return int64(r.Index.Number)
+	case q.ByChange:
+		return database.Millis(r.Changed)
 	}
-	return r.Created
+	return database.Millis(r.Created)
 }
 
 // list runs a selection and makes the token of the next page.

@@ -82,32 +82,38 @@ func (t *teller) whoRead(ctx context.Context) error {
 	if want := len(t.citizen.draft.Consents); ours < want {
 		return fmt.Errorf("the log has %d uses for the case, want at least %d", ours, want)
 	}
-	t.say("%d entries since the key was registered, numbered without a gap; the hash over all of them is the ledger's: %s…", log.Count, log.Hash[:16])
+	t.say("%d entries since the key was registered, numbered without a gap; the root over all of them is the ledger's: %s…", log.Count, log.Root[:16])
 	return nil
 }
 
 // AccessLog reads a citizen's whole access log and recomputes it: an entry left out, changed or moved is an error.
 func AccessLog(ctx context.Context, c *client.Client, block uint64) (uses []api.LoggedUse, head api.AccessLog, err error) {
 	request := api.MyUses{PageSize: 200, MinBlock: block}
+	var entries []exchange.Entry
 	for last := false; !last; {
 		page, err := api.Of(c).MyUses(ctx, request)
 		if err != nil {
 			return nil, head, err
 		}
-		uses, head, last = append(uses, page.Items...), page.Log, page.Next == ""
+		uses, last = append(uses, page.Items...), page.Next == ""
+		if request.PageToken == "" {
+			head = page.Log
+		}
 		request.PageToken = page.Next
 	}
-	hash := ""
-	for i, u := range uses {
-		if u.Number != i+1 || u.Previous != hash {
-			return uses, head, fmt.Errorf("the access log has a gap at number %d", i+1)
-		}
-		if hash, err = exchange.Chain(hash, u.Entry); err != nil {
-			return uses, head, err
-		}
+	slices.Reverse(uses)
+	for _, u := range uses {
+		entries = append(entries, u.Entry)
 	}
-	if head.Count != len(uses) || head.Hash != hash {
-		return uses, head, errors.New("the access log is not the one whose hash is on the ledger")
+	log := exchange.Log{Count: head.Count, Root: head.Root}
+	if len(uses) > 0 {
+		log.Subject = uses[0].Subject
+	}
+	if len(uses) != head.Count {
+		return uses, head, fmt.Errorf("the access log has %d entries, and %d came", head.Count, len(uses))
+	}
+	if err := log.Proves(entries, exchange.LogProof{}); err != nil {
+		return uses, head, err
 	}
 	return uses, head, nil
 }

@@ -36,7 +36,7 @@ func TestStory(t *testing.T) {
 	u := read[exchange.Use](c, "use:Get", use)
 	require.Equal(t, exchange.Requested, u.Status)
 	require.Equal(t, 1, u.Number)
-	require.Empty(t, u.Previous)
+	require.Empty(t, u.Nodes)
 	require.Equal(t, c.Now().Add(exchange.DeliveryPeriod), u.Until)
 	consent := read[exchange.Consent](c, "consent:Get", c.consent)
 	require.Equal(t, 1, consent.Uses)
@@ -106,9 +106,9 @@ func TestBatch(t *testing.T) {
 	require.Equal(t, 2, log.Count)
 	require.Equal(t, outcomes.Outcomes[1].Receipt.ID, log.Last)
 	second := read[exchange.Use](c, "use:Get", log.Last)
-	first, err := exchange.Chain("", read[exchange.Use](c, "use:Get", outcomes.Outcomes[0].Receipt.ID).Entry())
-	require.NoError(t, err)
-	require.Equal(t, first, second.Previous)
+	first := read[exchange.Use](c, "use:Get", outcomes.Outcomes[0].Receipt.ID)
+	require.NoError(t, log.Proves([]exchange.Entry{first.Entry(), second.Entry()}, exchange.LogProof{}))
+	require.Equal(t, []string{log.Root}, second.Nodes)
 	require.Len(t, c.last(), 2)
 }
 

@@ -180,8 +180,8 @@ func (g Gateway) RegisterKey(ctx context.Context, request RegisterKey, options .
 
 // MyUses is GET /v1/subjects/me/uses: who used my data.
 //
-// Every use, numbered from 1 without a gap and linked by hash: with the head of the log anyone can see that none is
-// left out.
+// Newest first, in plain words, numbered from 1 without a gap. The log is a Merkle tree (RFC 9162): with `count` a
+// page proves that its entries are those of the log.
 //
 // For citizen.
 // Reasons of its own: projection.behind.

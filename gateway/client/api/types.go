@@ -19,8 +19,8 @@ import (
 type AccessLog struct {
 	// How many uses there are; they are numbered from 1 without a gap.
 	Count int `json:"count"`
-	// Over all uses in order; absent while there is none.
-	Hash string `json:"hash,omitempty"`
+	// Of the Merkle tree over all uses in order (RFC 9162); absent while there is none.
+	Root string `json:"root,omitempty"`
 	// The last use.
 	Last string `json:"last,omitempty"`
 }
@@ -708,10 +708,10 @@ type ListWebhooks struct {
 // LoggedUse: One entry of the citizen's access log.
 type LoggedUse struct {
 	exchange.Entry
-	// Hash of the log before this entry.
-	Previous string `json:"previous,omitempty"`
 	// requested, delivered or acknowledged.
 	Status string `json:"status"`
+	// The entry in plain words; times in them are Beijing time.
+	Words exchange.Text `json:"words"`
 }
 
 // Material is what a service needs, and where it comes from.
@@ -750,13 +750,19 @@ type MyUses struct {
 	PageSize int `json:"-" query:"page_size"`
 	// next_page_token of the page before.
 	PageToken string `json:"-" query:"page_token"`
-	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
-	// further on.
-	Sort string `json:"-" query:"sort"`
-	// Only records created at this time or later.
-	CreatedSince time.Time `json:"-" query:"created_since"`
-	// Only records changed at this time or later; a record that was created has been changed.
-	ChangedSince time.Time `json:"-" query:"changed_since"`
+	// Only uses by this agency.
+	Consumer string `json:"-" query:"consumer"`
+	// Only uses of this dataset.
+	Dataset string `json:"-" query:"dataset"`
+	// Only uses for this case.
+	Case string `json:"-" query:"case"`
+	// Only uses asked for at this time or later.
+	Since time.Time `json:"-" query:"since"`
+	// Only uses asked for before this time.
+	Before time.Time `json:"-" query:"before"`
+	// Only uses up to this number, with the proof that they are those of a log of that many: the count of the head, or
+	// of a statement. Not together with what leaves uses out.
+	Count int `json:"-" query:"count"`
 }
 
 // OnStep is the request of PUT /v1/cases/{id}/steps/{step}/claim, PUT /v1/cases/{id}/steps/{step}/release.
@@ -1099,7 +1105,7 @@ type TransactionView struct {
 	Changes []kernel.Change `json:"changes,omitempty"`
 }
 
-// UseLog is a page of the citizen's access log with its head: with all pages anyone can recompute the hash.
+// UseLog is a page of the citizen's access log with its head.
 type UseLog struct {
 	Items []LoggedUse `json:"items"`
 	// Absent on the last page.
@@ -1108,6 +1114,8 @@ type UseLog struct {
 	AsOf uint64 `json:"as_of_block"`
 	// The head of the log.
 	Log AccessLog `json:"log"`
+	// With count: that the page's entries, in the order of their numbers, are those of the log.
+	Proof *exchange.LogProof `json:"proof,omitempty"`
 }
 
 // Used is the answer to a use that was carried through.

@@ -1,0 +1,123 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/gateway/store"
+)
+
+// AccessLog is the head of a subject's access log.
+type AccessLog struct {
+	Count int    `json:"count" doc:"How many uses there are; they are numbered from 1 without a gap."`
+	Root  string `json:"root,omitempty" doc:"Of the Merkle tree over all uses in order (RFC 9162); absent while there is none."`
+	Last  string `json:"last,omitempty" doc:"The last use."`
+}
+
+func headOf(l exchange.Log) *AccessLog { return &AccessLog{Count: l.Count, Root: l.Root, Last: l.Last} }
+
+// MyUses is GET /v1/subjects/me/uses.
+type MyUses struct {
+	Paging
+	Consumer string    `query:"consumer" json:"-" max:"64" doc:"Only uses by this agency."`
+	Dataset  string    `query:"dataset" json:"-" max:"128" doc:"Only uses of this dataset."`
+	Case     string    `query:"case" json:"-" max:"64" doc:"Only uses for this case."`
+	Since    time.Time `query:"since" json:"-" doc:"Only uses asked for at this time or later."`
+	Before   time.Time `query:"before" json:"-" doc:"Only uses asked for before this time."`
+	Count    int       `query:"count" json:"-" min:"0" max:"1000000000" doc:"Only uses up to this number, with the proof that they are those of a log of that many: the count of the head, or of a statement. Not together with what leaves uses out."`
+}
+
+// LoggedUse is one entry of the citizen's access log.
+type LoggedUse struct {
+	exchange.Entry
+	Status string        `json:"status" doc:"requested, delivered or acknowledged."`
+	Words  exchange.Text `json:"words" doc:"The entry in plain words; times in them are Beijing time."`
+}
+
+// UseLog is a page of the citizen's access log with its head.
+type UseLog struct {
+	Page[LoggedUse]
+	Log   AccessLog          `json:"log" doc:"The head of the log."`
+	Proof *exchange.LogProof `json:"proof,omitempty" doc:"With count: that the page's entries, in the order of their numbers, are those of the log."`
+}
+
+// MyUses lists who used the citizen's data, for what, on which legal basis, newest first: numbered, nothing left out, and
+// nothing in it that is somebody else's business.
+func (a *App) MyUses(ctx context.Context, who Actor, req MyUses) (answer UseLog, err error) {
+	if err := who.is(Citizen); err != nil {
+		return answer, err
+	}
+	if answer.AsOf, err = a.wait(ctx, req.After); err != nil {
+		return answer, err
+	}
+	log, err := a.myLog(ctx, who)
+	if err != nil {
+		return answer, err
+	}
+	answer.Log = *headOf(log)
+	q := store.Query{
+		Noun: "use", Subject: who.Subject, Peer: req.Consumer, Kind: req.Dataset, Case: req.Case, CreatedSince: req.Since, CreatedBefore: req.Before,
+		ByNumber: true, LastNumber: req.Count, Descending: true, PageSize: req.PageSize, PageToken: req.PageToken,
+	}
+	if req.Count > 0 {
+		if req.Consumer+req.Dataset+req.Case != "" || !req.Since.IsZero() || !req.Before.IsZero() {
+			return answer, fault.Field("query.count", "alone", "a proof is of entries that follow each other; leave the filters out")
+		}
+		if req.Count > log.Count {
+			return answer, fault.Field("query.count", fmt.Sprintf("max:%d", log.Count), "the log has fewer entries here; ask with min_block for what was written just now")
+		}
+	}
+	uses, next, err := some[exchange.Use](ctx, a, q)
+	if err != nil {
+		return answer, err
+	}
+	uses = slices.DeleteFunc(uses, func(u exchange.Use) bool { return u.Number > log.Count }) // came since the head was read
+	answer.Next, answer.Items = next, make([]LoggedUse, len(uses))
+	words := newWords(a)
+	for i, u := range uses {
+		answer.Items[i] = LoggedUse{Entry: u.Entry(), Status: u.Status}
+		if answer.Items[i].Words, err = words.of(ctx, u); err != nil {
+			return answer, err
+		}
+	}
+	if n := len(uses); n > 0 && req.Count > 0 {
+		proof, err := a.prove(ctx, who.Subject, uses[n-1].Number, uses[0].Number, req.Count)
+		if err != nil {
+			return answer, err
+		}
+		answer.Proof = &proof
+	}
+	return answer, nil
+}
+
+// myLog is the head of the citizen's log, an empty one where no key is registered.
+func (a *App) myLog(ctx context.Context, who Actor) (exchange.Log, error) {
+	log, found, err := find[exchange.Log](ctx, a, "log", who.Subject)
+	if err == nil && !found {
+		log.Subject = who.Subject
+	}
+	return log, err
+}
+
+// prove makes the proof that uses are those of a log of count. It reads at most two uses for each doubling of the log.
+func (a *App) prove(ctx context.Context, subject string, first, last, count int) (exchange.LogProof, error) {
+	known := map[int]exchange.Use{}
+	return exchange.Prove(first, last, count, func(number int) (exchange.Use, error) {
+		if u, ok := known[number]; ok {
+			return u, nil
+		}
+		found, _, err := some[exchange.Use](ctx, a, store.Query{Noun: "use", Subject: subject, ByNumber: true, FirstNumber: number, LastNumber: number, PageSize: 1})
+		if err == nil && len(found) != 1 {
+			err = fmt.Errorf("projection: use %d of a log of %d is missing", number, count)
+		}
+		if err != nil {
+			return exchange.Use{}, err
+		}
+		known[number] = found[0]
+		return found[0], nil
+	})
+}
