@@ -49,7 +49,7 @@ func TestProposeAlone(t *testing.T) {
 }
 
 func TestFits(t *testing.T) {
-	premises := exchange.Dataset{Agency: "planning.housing", Code: "premises", Fields: []exchange.FieldSpec{{Name: "address"}, {Name: "owner"}}}
+	premises := exchange.Dataset{Agency: "planning.housing", Code: "premises", Content: exchange.Content{Fields: []exchange.FieldSpec{{Name: "address"}, {Name: "owner"}}}}
 	premises.Status = exchange.Published
 	withdrawn, narrow := premises, premises
 	withdrawn.Status, withdrawn.Fields = exchange.Withdrawn, nil

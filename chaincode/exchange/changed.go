@@ -9,6 +9,9 @@ func (r UpdateAgency) Changes() string { return Agencies.Noun + "/" + r.Agency }
 func (r AssignDuties) Changes() string { return Agencies.Noun + "/" + r.Agency }
 
 // Changes implements kernel.Changer.
+func (r ReviseDataset) Changes() string { return Datasets.Noun + "/" + r.Dataset }
+
+// Changes implements kernel.Changer.
 func (r WithdrawDataset) Changes() string { return Datasets.Noun + "/" + r.Dataset }
 
 // Changes implements kernel.Changer.

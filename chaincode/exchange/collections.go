@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/hutong-gov/hutong/chaincode/state"
@@ -15,6 +16,10 @@ var (
 	Datasets = state.Map[Dataset]{Noun: "dataset", Parts: []string{"agency", "code"},
 		Doc:   "An entry of the directory: what an agency holds about subjects and may share.",
 		Index: func(d Dataset) state.Index { return state.Index{Agency: d.Agency, Kind: d.ID} }}
+
+	Schemas = state.Map[Schema]{Noun: "schema", Parts: []string{"agency", "code", "edition"},
+		Doc:   "What the records of one edition of a dataset look like, in JSON Schema 2020-12.",
+		Index: func(s Schema) state.Index { return state.Index{Agency: providerOf(s.Dataset), Kind: s.Dataset} }}
 
 	Grants = state.Map[Grant]{Noun: "grant", Parts: []string{"id"},
 		Doc: "An agency's permission to use a dataset, asked for, granted, denied or withdrawn.",
@@ -46,12 +51,17 @@ var (
 )
 
 // Collections of this contract, for the projection, the auditor and the catalogue of keys.
-var Collections = []state.Collection{Agencies, Datasets, Grants, Subjects, Consents, Uses, Logs}
+var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Subjects, Consents, Uses, Logs}
 
 // DatasetKey takes a dataset id apart into the parts of its key.
 func DatasetKey(id string) []string {
 	agency, code, _ := strings.Cut(id, "/")
 	return []string{agency, code}
+}
+
+// SchemaKey takes a dataset's id and edition apart into the parts of its schema's key.
+func SchemaKey(dataset string, edition int) []string {
+	return append(DatasetKey(dataset), strconv.Itoa(edition))
 }
 
 // providerOf is the agency that owns a dataset.

@@ -8,6 +8,7 @@ const (
 	EventAgencyUpdated     = "agency.updated.v1"
 	EventAgencyAssigned    = "agency.assigned.v1"
 	EventDatasetPublished  = "dataset.published.v1"
+	EventDatasetRevised    = "dataset.revised.v1"
 	EventDatasetWithdrawn  = "dataset.withdrawn.v1"
 	EventGrantRequested    = "grant.requested.v1"
 	EventGrantGranted      = "grant.granted.v1"
@@ -27,6 +28,7 @@ var Events = []kernel.Event{
 	{Type: EventAgencyUpdated, Doc: "An agency changed its name, exchange key or gateway. id and agency: the agency."},
 	{Type: EventAgencyAssigned, Doc: "The coordinating organisation set an agency's duties. id and agency: the agency."},
 	{Type: EventDatasetPublished, Doc: "A dataset entered the directory. id: the dataset; agency: its owner."},
+	{Type: EventDatasetRevised, Doc: "A dataset has a new edition. id: the dataset; agency: its owner."},
 	{Type: EventDatasetWithdrawn, Doc: "A dataset left the directory. id: the dataset; agency: its owner."},
 	{Type: EventGrantRequested, Doc: "An agency asked for a grant. id: the grant; agency: the provider, who must decide."},
 	{Type: EventGrantGranted, Doc: "The provider granted a request. id: the grant; agency: the consumer, who may now use it."},

@@ -30,8 +30,6 @@ const (
 	AgencyRegister  = "agency:Register"
 	AgencyUpdate    = "agency:Update"
 	AgencyAssign    = "agency:Assign"
-	DatasetPublish  = "dataset:Publish"
-	DatasetWithdraw = "dataset:Withdraw"
 	GrantRequest    = "grant:Request"
 	GrantGrant      = "grant:Grant"
 	GrantDeny       = "grant:Deny"
@@ -111,52 +109,6 @@ type UpdateAgency struct {
 type AssignDuties struct {
 	Agency string   `json:"agency"`
 	Duties []string `json:"duties"`
-}
-
-// Classification of a dataset.
-const (
-	Open        = "open"        // anyone
-	Shared      = "shared"      // any agency with a grant
-	Conditional = "conditional" // with a grant whose terms bind
-	Restricted  = "restricted"  // with a grant, and consent always
-)
-
-// FieldSpec describes one field of a dataset.
-type FieldSpec struct {
-	Name      string `json:"name"`
-	Title     Text   `json:"title"`
-	Type      string `json:"type"`                // string | integer | boolean | date
-	Sensitive bool   `json:"sensitive,omitempty"` // shown masked in previews
-}
-
-// Dataset is one entry of the directory: what an agency holds about a subject and may share. Key: id {agency}/{code}.
-type Dataset struct {
-	state.Head
-	Agency          string      `json:"agency"`
-	Code            string      `json:"code"`
-	Name            Text        `json:"name"`
-	Classification  string      `json:"classification"`
-	Fields          []FieldSpec `json:"fields"`
-	Selector        []string    `json:"selector"`         // names of the fields a record is found by
-	ConsentRequired bool        `json:"consent_required"` // terms of a grant may add, not drop it
-	Reason          string      `json:"reason,omitempty"` // code: why it was withdrawn
-}
-
-// PublishDataset enters a dataset of the caller's agency in the directory (role admin). The exchange of a later edition
-// is a later release's work; publishing other content under the same code is a conflict.
-type PublishDataset struct {
-	Code            string      `json:"code"`
-	Name            Text        `json:"name"`
-	Classification  string      `json:"classification"`
-	Fields          []FieldSpec `json:"fields"`
-	Selector        []string    `json:"selector"`
-	ConsentRequired bool        `json:"consent_required"`
-}
-
-// WithdrawDataset takes a dataset out of the directory (owner's admin). No further use is possible.
-type WithdrawDataset struct {
-	Dataset string `json:"dataset"`
-	Reason  string `json:"reason"` // code
 }
 
 // Terms bound what a grant allows.
@@ -283,6 +235,7 @@ type Use struct {
 	Nodes      []string  `json:"nodes,omitempty"` // roots of the trees its entry completes in the log, the smallest first
 	Subject    string    `json:"subject"`
 	Dataset    string    `json:"dataset"`
+	Edition    int       `json:"edition"` // of the dataset, when the use was requested
 	Fields     []string  `json:"fields"`
 	Provider   string    `json:"provider"`
 	Consumer   string    `json:"consumer"`

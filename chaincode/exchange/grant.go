@@ -50,7 +50,11 @@ func (r RequestGrant) Validate() error {
 //	exchange.dataset_withdrawn   the dataset is not in the directory
 //	exchange.own_dataset         it is the caller's own
 //	exchange.field_unknown       a field wanted is not in it
+//	exchange.purpose_not_offered   a purpose wanted is not among those its entry lists
+//	exchange.basis_not_offered     the legal basis is not among those its entry lists
 //	exchange.period_over         the period wanted has ended already
+//
+// What is open is granted at once, as it was wanted: its owner decided when it published it so.
 func (r RequestGrant) Request(id string, by access.Caller, d Dataset, at time.Time) (g Grant, event kernel.Change, err error) {
 	if err := d.offered(); err != nil {
 		return g, event, err
@@ -61,12 +65,19 @@ func (r RequestGrant) Request(id string, by access.Caller, d Dataset, at time.Ti
 	if !d.has(r.Terms.Fields) {
 		return g, event, ErrFieldUnknown.On("request.terms.fields", "subset:dataset.fields")
 	}
+	if err := d.Conditions.allow(r); err != nil {
+		return g, event, err
+	}
 	if !r.Terms.ValidUntil.After(at) {
 		return g, event, ErrPeriodOver
 	}
 	g = Grant{
 		Head:    state.Head{ID: id, Status: Requested},
 		Dataset: d.ID, Provider: d.Agency, Consumer: by.Agency, LegalBasis: r.Basis, Wanted: r.Terms,
+	}
+	if d.Classification == Open {
+		g.Status, g.Terms = Granted, &r.Terms
+		return g, g.change(EventGrantGranted, g.Consumer), nil
 	}
 	return g, g.change(EventGrantRequested, g.Provider), nil
 }
@@ -95,7 +106,7 @@ func (g Grant) Grant(by access.Caller, r GrantAccess, d Dataset, at time.Time) (
 	if !r.Terms.within(g.Wanted) {
 		return g, none, ErrTermsExceed
 	}
-	if (d.NeedsConsent() || g.Wanted.ConsentRequired) && !r.Terms.ConsentRequired {
+	if (d.NeedsConsent(r.Terms.Fields) || g.Wanted.ConsentRequired) && !r.Terms.ConsentRequired {
 		return g, none, ErrConsentDropped
 	}
 	if !r.Terms.ValidUntil.After(at) {

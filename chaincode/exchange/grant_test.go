@@ -34,8 +34,25 @@ func TestRequestGrant(t *testing.T) {
 		{"dataset withdrawn", func(w *world) { w.dataset.Status = exchange.Withdrawn }, "exchange.dataset_withdrawn"},
 		{"own dataset", func(w *world) { w.by = asHouse }, "exchange.own_dataset"},
 		{"field unknown", func(w *world) { w.request.Terms.Fields = []string{"area", "rent"} }, "exchange.field_unknown"},
+		{"purpose not offered", func(w *world) { w.dataset.Conditions.Purposes = []string{"tax.check"} }, "exchange.purpose_not_offered"},
+		{"basis not offered", func(w *world) { w.request.Basis = "Tax Law 13" }, "exchange.basis_not_offered"},
 		{"period over", func(w *world) { w.at = terms().ValidUntil }, "exchange.period_over"},
 	})
+}
+
+// What is open is granted by being asked for, once nothing else is wrong.
+func TestOpenIsGrantedAtOnce(t *testing.T) {
+	d := premises()
+	d.Classification, d.Conditions = exchange.Open, exchange.Conditions{}
+	request := exchange.RequestGrant{Dataset: d.ID, Terms: terms(), Basis: "Tax Law 13"}
+	g, event, err := request.Request(grantID, asTax, d, now)
+	require.NoError(t, err)
+	want := granted()
+	want.LegalBasis = request.Basis
+	require.Equal(t, want, g)
+	require.Equal(t, kernel.Change{Type: exchange.EventGrantGranted, ID: grantID, Agency: tax}, event)
+	_, _, err = request.Request(grantID, asTax, d, terms().ValidUntil)
+	require.Equal(t, "exchange.period_over", reason(err))
 }
 
 func TestGrantAccess(t *testing.T) {

@@ -136,11 +136,15 @@ func subject(pseudonym string) exchange.Subject {
 // premises is a dataset of housing with three fields.
 func premises() exchange.Dataset {
 	return exchange.Dataset{
-		Head: state.Head{ID: housing + "/premises", Status: exchange.Published}, Agency: housing, Code: "premises", Name: title,
-		Classification: exchange.Conditional, Selector: []string{"address"},
-		Fields: []exchange.FieldSpec{
-			{Name: "address", Title: title, Type: "string"}, {Name: "area", Title: title, Type: "integer"},
-			{Name: "owner", Title: title, Type: "string", Sensitive: true},
+		Head: state.Head{ID: housing + "/premises", Status: exchange.Published}, Agency: housing, Code: "premises", Edition: 1,
+		Content: exchange.Content{
+			Name: title, Classification: exchange.Conditional, Selector: []string{"address"},
+			Fields: []exchange.FieldSpec{
+				{Name: "address", Title: title, Type: "string"}, {Name: "area", Title: title, Type: "integer"},
+				{Name: "owner", Title: title, Type: "string", Sensitivity: exchange.Personal},
+			},
+			Conditions: exchange.Conditions{LegalBases: []string{"Tax Law 12"}, Purposes: []string{"business.start", "tax.check"}},
+			Freshness:  "P1D",
 		},
 	}
 }

@@ -92,7 +92,7 @@ func (r RequestUse) Request(id string, by access.Caller, c Context, at time.Time
 	if err := c.Matter.concerns(r.Subject, by.Agency); err != nil {
 		return u, o, event, err
 	}
-	if c.Consent == nil && (c.Dataset.NeedsConsent() || c.Grant.Terms.ConsentRequired) {
+	if c.Consent == nil && (c.Dataset.NeedsConsent(r.Fields) || c.Grant.Terms.ConsentRequired) {
 		return u, o, event, ErrConsentRequired
 	}
 	if c.Consent != nil {
@@ -104,7 +104,7 @@ func (r RequestUse) Request(id string, by access.Caller, c Context, at time.Time
 	}
 	u = Use{
 		Head:    state.Head{ID: id, Status: Requested, Created: state.Stamp{At: at}},
-		Subject: r.Subject, Dataset: r.Dataset, Fields: r.Fields, Provider: c.Dataset.Agency, Consumer: by.Agency,
+		Subject: r.Subject, Dataset: r.Dataset, Edition: c.Dataset.Edition, Fields: r.Fields, Provider: c.Dataset.Agency, Consumer: by.Agency,
 		Purpose: r.Purpose, LegalBasis: r.LegalBasis, Case: r.Case, Grant: r.Grant, Consent: r.Consent,
 		Selector: r.Selector, Until: at.Add(DeliveryPeriod),
 	}
@@ -166,6 +166,7 @@ type Basis struct {
 //	exchange.already_delivered   it was delivered before
 //	exchange.delivery_late       deliver_until has passed
 //	exchange.dataset_withdrawn   the dataset is not in the directory any more
+//	exchange.field_unknown       a field is not given any more
 //	exchange.grant_withdrawn     the grant was withdrawn
 //	exchange.grant_expired       the grant's period has ended
 //	exchange.consent_revoked     the consent was revoked
@@ -183,6 +184,9 @@ func (u Use) Deliver(by access.Caller, r DeliverUse, b Basis, at time.Time) (Use
 	}
 	if err := b.Dataset.offered(); err != nil {
 		return u, none, ErrDatasetWithdrawn.On("request.use", "dataset:published")
+	}
+	if !b.Dataset.has(u.Fields) {
+		return u, none, ErrFieldUnknown.On("request.use", "subset:dataset.fields")
 	}
 	if err := b.Grant.live(at); err != nil {
 		return u, none, fault.From(err).On("request.use", "grant:live")

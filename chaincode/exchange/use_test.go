@@ -24,7 +24,7 @@ func used(number int) exchange.Use {
 	r := useRequest()
 	return exchange.Use{
 		Head:   state.Head{ID: useID, Status: exchange.Requested, Created: state.Stamp{At: now}},
-		Number: number, Subject: r.Subject, Dataset: r.Dataset, Fields: r.Fields, Provider: housing, Consumer: tax,
+		Number: number, Subject: r.Subject, Dataset: r.Dataset, Edition: 1, Fields: r.Fields, Provider: housing, Consumer: tax,
 		Purpose: r.Purpose, LegalBasis: r.LegalBasis, Case: r.Case, Grant: r.Grant, Consent: r.Consent, Selector: r.Selector,
 		Until: now.Add(exchange.DeliveryPeriod),
 	}
@@ -160,6 +160,7 @@ func TestDeliverUse(t *testing.T) {
 		{"acknowledged before", func(w *world) { w.use.Status = exchange.Acknowledged }, "exchange.already_delivered"},
 		{"late", func(w *world) { w.at = w.use.Until.Add(time.Millisecond) }, "exchange.delivery_late"},
 		{"dataset withdrawn since", func(w *world) { w.Dataset.Status = exchange.Withdrawn }, "exchange.dataset_withdrawn"},
+		{"field withdrawn since", func(w *world) { w.Dataset.Fields = w.Dataset.Fields[1:] }, "exchange.field_unknown"},
 		{"grant withdrawn since", func(w *world) { w.Grant.Status = exchange.Withdrawn }, "exchange.grant_withdrawn"},
 		{"grant expired since", func(w *world) { w.Grant.Terms.ValidUntil = w.at }, "exchange.grant_expired"},
 		{"consent revoked since", func(w *world) { w.Consent.Status = exchange.Revoked }, "exchange.consent_revoked"},

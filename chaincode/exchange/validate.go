@@ -149,8 +149,13 @@ func (t Text) Validate() error {
 // Types of a field.
 var fieldTypes = []string{"string", "integer", "boolean", "date"}
 
-// CheckFieldSpecs checks the fields of a dataset or certificate type: one to MaxDatasetFields, names unique.
+// CheckFieldSpecs checks the fields of a certificate type: one to MaxDatasetFields, names unique, none withdrawn.
 func CheckFieldSpecs(field string, specs []FieldSpec) error {
+	return checkFieldSpecs(field, specs, false)
+}
+
+// checkFieldSpecs checks the fields of a dataset or certificate type.
+func checkFieldSpecs(field string, specs []FieldSpec, withdrawn bool) error {
 	if len(specs) == 0 || len(specs) > MaxDatasetFields {
 		return fault.Field(field, fmt.Sprintf("length:1,%d", MaxDatasetFields), "describe between one and this many fields")
 	}
@@ -163,6 +168,14 @@ func CheckFieldSpecs(field string, specs []FieldSpec) error {
 			oneOf(at+".type", spec.Type, fieldTypes),
 		); err != nil {
 			return err
+		}
+		if spec.Sensitivity != "" {
+			if err := oneOf(at+".sensitivity", spec.Sensitivity, sensitivities); err != nil {
+				return err
+			}
+		}
+		if spec.Withdrawn && !withdrawn {
+			return fault.Field(at+".withdrawn", "equals:false", "leave the field out")
 		}
 		if seen[spec.Name] {
 			return fault.Field(at+".name", "unique", "name each field once")

@@ -80,7 +80,7 @@ func TestDatasetForms(t *testing.T) {
 	type publish = exchange.PublishDataset
 	checkForm(t, func() publish {
 		d := premises()
-		return publish{Code: d.Code, Name: d.Name, Classification: d.Classification, Fields: d.Fields, Selector: d.Selector}
+		return publish{Code: d.Code, Content: d.Content}
 	}, []form[publish]{
 		{func(r *publish) { r.Code = "" }, "code", "required"},
 		{func(r *publish) { r.Code = "pre mises" }, "code", "pattern"},

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 
 	"github.com/hutong-gov/hutong/chaincode/exchange"
@@ -123,6 +124,29 @@ func (a *App) PublishDataset(ctx context.Context, who Actor, req PublishDataset)
 		return Receipt{}, err
 	}
 	return a.write(ctx, who, as, exchange.Name, exchange.DatasetPublish, req.Keyed, req.PublishDataset)
+}
+
+// ReviseDataset is POST /v1/datasets/{agency}/{code}/editions.
+type ReviseDataset struct {
+	Keyed
+	Agency  string `path:"agency" json:"-" max:"64"`
+	Code    string `path:"code" json:"-" max:"64"`
+	Edition int    `json:"edition" min:"2" max:"1000" doc:"The number of the edition this makes: one more than the one in force."`
+	exchange.Content
+	Schema json.RawMessage `json:"schema,omitempty" doc:"JSON Schema 2020-12 of a record; derived from the fields if absent."`
+}
+
+// ReviseDataset makes the next edition of a dataset of the administrator's agency.
+func (a *App) ReviseDataset(ctx context.Context, who Actor, req ReviseDataset) (Receipt, error) {
+	as, err := a.asAdmin(who)
+	if err != nil {
+		return Receipt{}, err
+	}
+	request := exchange.ReviseDataset{Dataset: req.Agency + "/" + req.Code, Edition: req.Edition, Content: req.Content, Schema: req.Schema}
+	if err := request.Validate(); err != nil {
+		return Receipt{}, err
+	}
+	return a.write(ctx, who, as, exchange.Name, exchange.DatasetRevise, req.Keyed, request)
 }
 
 // WithdrawDataset is PUT /v1/datasets/{agency}/{code}/withdrawal.

@@ -36,6 +36,11 @@ func directoryRoutes(a *app.App) []Route {
 			Reasons: []string{"dataset.conflict", "exchange.agency_unregistered", "gateway.not_served"},
 		},
 		{
+			Method: http.MethodPost, Path: "/v1/datasets/{agency}/{code}/editions", Roles: admins, Status: http.StatusCreated, Handler: Handle(a.ReviseDataset),
+			Doc:     Doc{Tag: "datasets", Summary: "Make the next edition of a dataset", Detail: "Fields keep their names and types; one that is not given any more is marked as withdrawn. What protects the subject more holds at once, for running grants too."},
+			Reasons: []string{"dataset.missing", "access.other_agency", "exchange.dataset_withdrawn", "exchange.edition_gap", "exchange.classification_fixed", "exchange.selector_changed", "exchange.field_dropped", "idempotency.conflict", "gateway.not_served"},
+		},
+		{
 			Method: http.MethodPut, Path: "/v1/datasets/{agency}/{code}/withdrawal", Roles: admins, Handler: Handle(a.WithdrawDataset),
 			Doc:     Doc{Tag: "datasets", Summary: "Withdraw a dataset", Detail: "For good. It stays in the directory as withdrawn."},
 			Reasons: []string{"dataset.missing", "access.other_agency", "exchange.dataset_withdrawn", "idempotency.conflict", "gateway.not_served"},
@@ -48,7 +53,7 @@ func directoryRoutes(a *app.App) []Route {
 		{
 			Method: http.MethodPost, Path: "/v1/grants", Roles: admins, Status: http.StatusCreated, Handler: Handle(a.RequestGrant),
 			Doc:     Doc{Tag: "grants", Summary: "Ask for a grant to use a dataset"},
-			Reasons: []string{"dataset.missing", "grant.conflict", "exchange.agency_unregistered", "exchange.dataset_withdrawn", "exchange.own_dataset", "exchange.field_unknown", "exchange.period_over", "gateway.not_served"},
+			Reasons: []string{"dataset.missing", "grant.conflict", "exchange.agency_unregistered", "exchange.dataset_withdrawn", "exchange.own_dataset", "exchange.field_unknown", "exchange.purpose_not_offered", "exchange.basis_not_offered", "exchange.period_over", "gateway.not_served"},
 		},
 		{
 			Method: http.MethodPut, Path: "/v1/grants/{id}/approval", Roles: admins, Handler: Handle(a.ApproveGrant),

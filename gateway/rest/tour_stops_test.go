@@ -30,10 +30,16 @@ func (t *tour) directory() {
 	t.call("GET /v1/agencies", "services", nobody, nil)
 	t.call("PUT /v1/agencies/me", "services", "admin.police", app.RegisterAgency{Name: exchange.Text{Zh: "公安局", En: "Police"}})
 	t.call("PUT /v1/agencies/{id}/duties", "services", "admin.hall", app.AssignDuties{Duties: []string{exchange.DutyIdentity}}, "services.police")
-	t.call("POST /v1/datasets", "planning", "admin.housing", exchange.PublishDataset{
-		Code: "gardens", Name: exchange.Text{Zh: "花园", En: "Gardens"}, Classification: "conditional", Selector: []string{"number"},
-		Fields: []exchange.FieldSpec{{Name: "number", Title: exchange.Text{Zh: "编号", En: "Number"}, Type: "string"}},
-	})
+	t.call("POST /v1/datasets", "planning", "admin.housing", exchange.PublishDataset{Code: "gardens", Content: exchange.Content{
+		Name: exchange.Text{Zh: "花园", En: "Gardens"}, Classification: "conditional", Selector: []string{"number"},
+		Fields:     []exchange.FieldSpec{{Name: "number", Title: exchange.Text{Zh: "编号", En: "Number"}, Type: "string"}},
+		Conditions: exchange.Conditions{Purposes: []string{service}},
+	}})
+	t.call("POST /v1/datasets/{agency}/{code}/editions", "planning", "admin.housing", map[string]any{
+		"edition": 2, "name": exchange.Text{Zh: "花园", En: "Gardens"}, "classification": "conditional", "selector": []string{"number"}, "consent_required": false,
+		"fields":     []exchange.FieldSpec{{Name: "number", Title: exchange.Text{Zh: "编号", En: "Number"}, Type: "string"}, {Name: "area", Title: exchange.Text{Zh: "面积", En: "Area"}, Type: "integer"}},
+		"conditions": exchange.Conditions{Purposes: []string{service}}, "freshness": "P1D",
+	}, "planning.housing", "gardens")
 	t.call("GET /v1/datasets", "planning", nobody, nil)
 	from := t.city.Ledger.Now().UTC().Truncate(24 * time.Hour)
 	ask := exchange.RequestGrant{Dataset: "planning.housing/gardens", Basis: "Garden Regulation, art. 1", Terms: exchange.Terms{

@@ -191,10 +191,7 @@ func (l *loader) datasets(ctx context.Context, c Catalogue) error {
 			continue
 		}
 		p := published[at]
-		same := reflect.DeepEqual(d.PublishDataset, exchange.PublishDataset{
-			Code: p.Code, Name: p.Name, Classification: p.Classification, Fields: p.Fields, Selector: p.Selector, ConsentRequired: p.ConsentRequired,
-		})
-		if !same || p.Status != exchange.Published {
+		if !reflect.DeepEqual(d.Content, p.Content) || p.Status != exchange.Published {
 			return fmt.Errorf("dataset %s: the ledger has it otherwise (status %s); publish a changed dataset under another code", d.ID(), p.Status)
 		}
 		l.result.Present++

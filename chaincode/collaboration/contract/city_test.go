@@ -52,10 +52,11 @@ func newCity(t testing.TB) *city {
 		c.register(agency)
 	}
 	c.must(hall, access.Admin, "", exchange.AgencyAssign, "d1", exchange.AssignDuties{Agency: police, Duties: []string{exchange.DutyIdentity}})
-	c.must(housing, access.Admin, "", exchange.DatasetPublish, "ds1", exchange.PublishDataset{
-		Code: "premises", Name: named("住所", "Premises"), Classification: exchange.Restricted, ConsentRequired: true, Selector: []string{"owner"},
-		Fields: []exchange.FieldSpec{{Name: "address", Title: named("地址", "Address"), Type: "string"}, {Name: "owner", Title: named("业主", "Owner"), Type: "string"}},
-	})
+	c.must(housing, access.Admin, "", exchange.DatasetPublish, "ds1", exchange.PublishDataset{Code: "premises", Content: exchange.Content{
+		Name: named("住所", "Premises"), Classification: exchange.Restricted, ConsentRequired: true, Selector: []string{"owner"},
+		Fields:     []exchange.FieldSpec{{Name: "address", Title: named("地址", "Address"), Type: "string"}, {Name: "owner", Title: named("业主", "Owner"), Type: "string"}},
+		Conditions: exchange.Conditions{Purposes: []string{"business.start"}},
+	}})
 	c.must(regulation, access.Admin, "", certificate.TypePublish, "t1", certificate.PublishType{
 		Code: licence, Name: named("营业执照", "Business licence"), ValidDays: 3650,
 		Fields: []exchange.FieldSpec{{Name: "trade_name", Title: named("名称", "Name"), Type: "string"}},

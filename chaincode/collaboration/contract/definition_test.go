@@ -52,8 +52,8 @@ func TestALaterEditionRetiresEarlierOnes(t *testing.T) {
 
 func TestProposeRefusals(t *testing.T) {
 	c := newCity(t)
-	c.must(housing, access.Admin, "", exchange.DatasetPublish, "old", exchange.PublishDataset{Code: "old", Name: named("旧", "Old"),
-		Classification: exchange.Shared, Selector: []string{"address"}, Fields: []exchange.FieldSpec{{Name: "address", Title: named("地址", "Address"), Type: "string"}}})
+	c.must(housing, access.Admin, "", exchange.DatasetPublish, "old", exchange.PublishDataset{Code: "old", Content: exchange.Content{Name: named("旧", "Old"),
+		Classification: exchange.Shared, Selector: []string{"address"}, Fields: []exchange.FieldSpec{{Name: "address", Title: named("地址", "Address"), Type: "string"}}}})
 	c.must(housing, access.Admin, "", exchange.DatasetWithdraw, "old", exchange.WithdrawDataset{Dataset: housing + "/old", Reason: "replaced"})
 	other := func(change func(*service)) service {
 		return business(func(s *service) { s.Code = "business.other"; change(s) })

@@ -160,10 +160,11 @@ func registration(agency string) exchange.RegisterAgency {
 }
 
 func publication() exchange.PublishDataset {
-	return exchange.PublishDataset{
-		Code: "premises", Name: title, Classification: exchange.Conditional, Selector: []string{"address"},
-		Fields: []exchange.FieldSpec{{Name: "address", Title: title, Type: "string"}, {Name: "area", Title: title, Type: "integer"}},
-	}
+	return exchange.PublishDataset{Code: "premises", Content: exchange.Content{
+		Name: title, Classification: exchange.Conditional, Selector: []string{"address"},
+		Fields:     []exchange.FieldSpec{{Name: "address", Title: title, Type: "string"}, {Name: "area", Title: title, Type: "integer"}},
+		Conditions: exchange.Conditions{Purposes: []string{"business.start", "tax.check"}},
+	}}
 }
 
 func (c *city) terms() exchange.Terms {

@@ -30,7 +30,7 @@ func New() *kernel.Contract {
 		Events:      exchange.Events,
 		Functions: slices.Concat(
 			agencies(), datasets(), grants(), subjects(), consents(), uses(),
-			kernel.Reads(exchange.Agencies), kernel.Reads(exchange.Datasets), kernel.Reads(exchange.Grants),
+			kernel.Reads(exchange.Agencies), kernel.Reads(exchange.Datasets), kernel.Reads(exchange.Schemas), kernel.Reads(exchange.Grants),
 			kernel.Reads(exchange.Subjects), kernel.Reads(exchange.Consents), kernel.Reads(exchange.Uses),
 			kernel.Reads(exchange.Logs),
 		),

@@ -11,14 +11,23 @@ func datasets() []kernel.Function {
 		kernel.NewCreate(kernel.Create[exchange.PublishDataset, exchange.Dataset]{
 			Name: exchange.DatasetPublish, Rule: ownAdmin, In: exchange.Datasets,
 			Doc:   "Enters a dataset of the caller's agency in the directory.",
-			Taken: "the agency has published another dataset under this code; use another code",
+			Taken: "the agency has published another dataset under this code; use another code, or revise it with " + exchange.DatasetRevise,
 			Key:   func(by access.Caller, r exchange.PublishDataset) []string { return []string{by.Agency, r.Code} },
 			Make: func(tx *kernel.Tx, _ string, r exchange.PublishDataset) (exchange.Dataset, error) {
 				if _, err := registered(tx); err != nil {
 					return exchange.Dataset{}, err
 				}
-				d, event, err := r.Publish(tx.By)
-				return d, announce(tx, event, err)
+				d, schema, event, err := r.Publish(tx.By)
+				return d, edition(tx, schema, event, err)
+			},
+		}),
+		kernel.NewTransition(kernel.Transition[exchange.ReviseDataset, exchange.Dataset]{
+			Name: exchange.DatasetRevise, Rule: ownAdmin, In: exchange.Datasets,
+			Doc: "Makes the next edition of a dataset of the caller's agency.",
+			Key: func(r exchange.ReviseDataset) []string { return exchange.DatasetKey(r.Dataset) },
+			Apply: func(tx *kernel.Tx, d exchange.Dataset, r exchange.ReviseDataset) (exchange.Dataset, error) {
+				d, schema, event, err := d.Revise(tx.By, r)
+				return d, edition(tx, schema, event, err)
 			},
 		}),
 		kernel.NewTransition(kernel.Transition[exchange.WithdrawDataset, exchange.Dataset]{
@@ -31,6 +40,18 @@ func datasets() []kernel.Function {
 			},
 		}),
 	}
+}
+
+// edition keeps the schema of the edition a rule made and announces the edition.
+func edition(tx *kernel.Tx, s exchange.Schema, event kernel.Change, err error) error {
+	if err != nil {
+		return err
+	}
+	tx.Touch(&s.Head)
+	if err := exchange.Schemas.Put(tx.Store, s, exchange.SchemaKey(s.Dataset, s.Edition)...); err != nil {
+		return err
+	}
+	return announce(tx, event, nil)
 }
 
 // dataset reads the dataset that a request names in the given member.

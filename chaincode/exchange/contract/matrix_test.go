@@ -91,6 +91,7 @@ func TestOwnAgencyOnly(t *testing.T) {
 	requests := map[string]any{
 		exchange.AgencyRegister:  other,
 		exchange.AgencyUpdate:    exchange.UpdateAgency{Agency: tax, Name: title, ExchangeKey: other.ExchangeKey, Gateway: other.Gateway},
+		exchange.DatasetRevise:   exchange.ReviseDataset{Dataset: dataset, Edition: 2, Content: publication().Content},
 		exchange.DatasetWithdraw: exchange.WithdrawDataset{Dataset: dataset, Reason: "replaced"},
 		exchange.GrantGrant:      exchange.GrantAccess{Grant: second, Terms: c.terms()},
 		exchange.GrantDeny:       exchange.DenyAccess{Grant: second, Reason: "not_needed"},

@@ -72,6 +72,7 @@ func TestEveryEventHappens(t *testing.T) {
 	c.do(tax, access.Agency, exchange.UseAcknowledge, exchange.AcknowledgeUse{Use: use, Commitment: hashB})
 	c.do(hall, access.Portal, exchange.ConsentRevoke, revocation(c.consent, keys[alice]))
 	c.do(housing, access.Admin, exchange.GrantWithdraw, exchange.WithdrawGrant{Grant: c.grant, Reason: "misuse"})
+	c.do(housing, access.Admin, exchange.DatasetRevise, exchange.ReviseDataset{Dataset: dataset, Edition: 2, Content: publication().Content})
 	c.do(housing, access.Admin, exchange.DatasetWithdraw, exchange.WithdrawDataset{Dataset: dataset, Reason: "replaced"})
 
 	happened := map[string]bool{}

@@ -60,6 +60,19 @@ func (g Gateway) PublishDataset(ctx context.Context, request PublishDataset, opt
 	return send[Receipt](ctx, g, http.MethodPost, "/v1/datasets", request, options)
 }
 
+// ReviseDataset is POST /v1/datasets/{agency}/{code}/editions: make the next edition of a dataset.
+//
+// Fields keep their names and types; one that is not given any more is marked as withdrawn. What protects the subject
+// more holds at once, for running grants too.
+//
+// For agency_admin.
+// Reasons of its own: dataset.missing, access.other_agency, exchange.dataset_withdrawn, exchange.edition_gap,
+// exchange.classification_fixed, exchange.selector_changed, exchange.field_dropped, idempotency.conflict,
+// gateway.not_served.
+func (g Gateway) ReviseDataset(ctx context.Context, request ReviseDataset, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPost, "/v1/datasets/{agency}/{code}/editions", request, options)
+}
+
 // WithdrawDataset is PUT /v1/datasets/{agency}/{code}/withdrawal: withdraw a dataset.
 //
 // For good. It stays in the directory as withdrawn.
@@ -85,7 +98,8 @@ func (g Gateway) Grants(ctx context.Context, request Grants, options ...client.O
 //
 // For agency_admin.
 // Reasons of its own: dataset.missing, grant.conflict, exchange.agency_unregistered, exchange.dataset_withdrawn,
-// exchange.own_dataset, exchange.field_unknown, exchange.period_over, gateway.not_served.
+// exchange.own_dataset, exchange.field_unknown, exchange.purpose_not_offered, exchange.basis_not_offered,
+// exchange.period_over, gateway.not_served.
 func (g Gateway) RequestGrant(ctx context.Context, request RequestGrant, options ...client.Option) (Receipt, error) {
 	return send[Receipt](ctx, g, http.MethodPost, "/v1/grants", request, options)
 }
@@ -622,9 +636,9 @@ func (g Gateway) Sealed(ctx context.Context, request SealedBy, options ...client
 //
 // For public.
 // Reasons of its own: use.missing, use.selector_mismatch, access.other_agency, dataset.missing,
-// exchange.delivery_late, exchange.dataset_withdrawn, exchange.grant_withdrawn, exchange.grant_expired,
-// exchange.consent_revoked, exchange.consent_expired, exchange.agency_unregistered, sealed.missing,
-// sealed.cannot_open, sealed.other_content, record.missing, record.ambiguous, record.other_subject,
+// exchange.delivery_late, exchange.dataset_withdrawn, exchange.field_unknown, exchange.grant_withdrawn,
+// exchange.grant_expired, exchange.consent_revoked, exchange.consent_expired, exchange.agency_unregistered,
+// sealed.missing, sealed.cannot_open, sealed.other_content, record.missing, record.ambiguous, record.other_subject,
 // connector.not_configured, connector.field, connector.holder, connector.timeout, connector.failed, connector.type,
 // gateway.not_served, projection.behind.
 func (g Gateway) Deliver(ctx context.Context, request Deliver, options ...client.Option) (Envelope, error) {

@@ -942,6 +942,17 @@ type Resubmit struct {
 	Form commitment.Document `json:"form"`
 }
 
+// ReviseDataset is the request of POST /v1/datasets/{agency}/{code}/editions.
+type ReviseDataset struct {
+	Agency string `json:"-" path:"agency"`
+	Code   string `json:"-" path:"code"`
+	// The number of the edition this makes: one more than the one in force.
+	Edition int `json:"edition"`
+	exchange.Content
+	// JSON Schema 2020-12 of a record; derived from the fields if absent.
+	Schema json.RawMessage `json:"schema,omitempty"`
+}
+
 // Revisions is a record's states.
 type Revisions struct {
 	Noun string `json:"noun"`
