@@ -242,6 +242,8 @@ var waits = []struct{ what, folder, name string }{
 	{"a neighbour's gateway: a connection without a request", "client", "idleTimeout"},
 	{"connectors: a query of a department's database, unless its definition has a `timeout`", "connector", "DefaultTimeout"},
 	{"connectors: the longest such `timeout`", "connector", "MaxTimeout"},
+	{"connectors: making a connection to a database or service", "connector", "connectTimeout"},
+	{"connectors: a source that failed time after time is left alone", "connector", "breakFor"},
 	{"a read that waits for `min_block`", "app", "DefaultMaxWait"},
 	{"webhooks: connecting", "webhook", "connectTimeout"},
 	{"webhooks: TLS", "webhook", "handshakeTimeout"},

@@ -1,5 +1,6 @@
-// Package connector reads a department's own database: one record of one dataset, only the fields asked for. How a
-// department's tables map to a dataset of the directory is written in a file, one a dataset; no code is needed for a new one.
+// Package connector reads a department's own database or service: one record of one dataset, only the fields asked for. How
+// a department's tables or answers map to a dataset of the directory is written in a file, one a dataset; no code is needed
+// for a new one.
 //
 //	dataset: planning.housing/premises
 //	source: {sqlite: ../departments/housing.db}
@@ -15,12 +16,16 @@
 //	holder: owner.account
 //	timeout: 2s
 //
+// A source is a SQLite file, a PostgreSQL database, or a service that answers JSON over HTTP; there from is the path of the
+// request and a column a JSON pointer into the answer. The rest is one language for all.
+//
 // holder is for the department that knows who is who: the column with the account, at the identity provider, of whom the
 // record is about. The gateway compares it with the subject of the use, so that nobody gets another's record by writing
 // another's number into a form.
 //
-// Invariants: a source is opened read-only; every value travels as a parameter, every identifier was checked when the file
-// was read; at most one record is answered, and none if the selector fits several; no error carries a value.
+// Invariants: a source is only read, and a database account that may write to a mapped table is refused; every value travels
+// as a parameter or escaped, every identifier was checked when the file was read; at most one record is answered, and none
+// if the selector fits several; no error carries a value; a source that fails time after time is left alone for a while.
 package connector
 
 import (
@@ -29,7 +34,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/fault"
@@ -52,27 +63,32 @@ type Record struct {
 
 // Set is all connectors of a gateway. Safe for concurrent use.
 type Set struct {
-	path string
+	path    string
+	metrics *metrics
 
 	mu      sync.Mutex
-	sources map[string]*mapped // by dataset
+	mapped  map[string]*mapped // by dataset
+	sources map[string]*opened // by Source.key; one serves all the datasets read from it
 }
 
 // mapped is a definition with its open source.
 type mapped struct {
 	Definition
-	source source
+	source *opened
+
+	mu      sync.Mutex
+	checked bool   // that everything it names is there, and cannot be written
+	trouble string // what the last check found, for people
 }
 
-// source answers up to limit rows of columns. SQLite is one; others follow the same three lines.
-type source interface {
-	rows(ctx context.Context, statement statement, limit int) ([][]any, error)
-	Close() error
-}
-
-// Open reads the definitions in a file or folder. An empty path is a set that can be added nothing to.
-func Open(path string) (*Set, error) {
-	s := &Set{path: path, sources: map[string]*mapped{}}
+// Open reads the definitions in a file or folder. An empty path is a set that can be added nothing to. What is wrong with a
+// definition is an error; a source that cannot be reached is not: it is checked before its first use. registry may be nil.
+func Open(path string, registry prometheus.Registerer) (*Set, error) {
+	s := &Set{path: path, mapped: map[string]*mapped{}, sources: map[string]*opened{}}
+	var err error
+	if s.metrics, err = newMetrics(registry); err != nil {
+		return nil, fmt.Errorf("connector: %w", err)
+	}
 	if err := s.load(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -84,10 +100,11 @@ func (s *Set) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error
-	for _, m := range s.sources {
-		errs = append(errs, m.source.Close())
+	for _, o := range s.sources {
+		errs = append(errs, o.source.Close())
 	}
 	clear(s.sources)
+	clear(s.mapped)
 	return errors.Join(errs...)
 }
 
@@ -104,32 +121,60 @@ func (s *Set) load() error {
 		return err
 	}
 	for _, d := range definitions {
-		if _, loaded := s.sources[d.Dataset]; loaded {
+		if _, loaded := s.mapped[d.Dataset]; loaded {
 			continue
 		}
-		m, err := connect(d)
+		m, err := s.connect(d)
 		if err != nil {
 			return fmt.Errorf("connector: %s: %w", d.Dataset, err)
 		}
-		s.sources[d.Dataset] = m
+		s.mapped[d.Dataset] = m
 	}
 	return nil
 }
 
-// connect opens a definition's source and asks it for nothing, but by every table and column: a mistake shows now and not
-// when a citizen waits.
-func connect(d Definition) (*mapped, error) {
-	opened, err := openSQLite(d.Source.SQLite)
+// connect opens a definition's source, unless it is open, and asks it for nothing, but by every table and column: a mistake
+// shows now and not when a citizen waits.
+func (s *Set) connect(d Definition) (*mapped, error) {
+	key, err := d.Source.key()
 	if err != nil {
 		return nil, err
 	}
-	m := &mapped{d, opened}
+	o, there := s.sources[key]
+	if !there {
+		if o, err = openSource(d.Source, s.metrics); err != nil {
+			return nil, err
+		}
+	}
+	m := &mapped{Definition: d, source: o}
 	ctx, cancel := context.WithTimeout(context.Background(), m.timeout())
 	defer cancel()
-	if _, err := opened.rows(ctx, m.probe(), 0); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", d.Source.SQLite, err), opened.Close())
+	if err := m.check(ctx); err != nil && !errors.Is(err, errUnreachable) {
+		if !there {
+			err = errors.Join(err, o.source.Close())
+		}
+		return nil, fmt.Errorf("%s: %w", o.name, err)
 	}
+	s.sources[key] = o
 	return m, nil
+}
+
+// check finds out once whether what the definition names is there and cannot be written.
+func (m *mapped) check(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.checked {
+		return nil
+	}
+	err := m.source.check(ctx, m.Definition)
+	m.checked, m.trouble = err == nil, ""
+	switch {
+	case errors.Is(err, errUnreachable):
+		m.trouble = "cannot be reached" // an address is not for everybody who asks for /readyz
+	case err != nil:
+		m.trouble = "refused: " + err.Error() // names files, tables and columns, never values
+	}
+	return err
 }
 
 // find gives a dataset's connector. A dataset not known yet makes it look at the folder again, so that a department can be
@@ -137,16 +182,37 @@ func connect(d Definition) (*mapped, error) {
 func (s *Set) find(dataset string) (*mapped, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m, ok := s.sources[dataset]; ok {
+	if m, ok := s.mapped[dataset]; ok {
 		return m, nil
 	}
 	if err := s.load(); err != nil {
 		return nil, err // names files and columns, never values
 	}
-	if m, ok := s.sources[dataset]; ok {
+	if m, ok := s.mapped[dataset]; ok {
 		return m, nil
 	}
 	return nil, fault.New(fault.Refused, "connector.not_configured", "the provider has not connected a database to this dataset").On("dataset", "connected")
+}
+
+// State says in words how the connectors stand: how many there are, and which datasets cannot be read now. A department
+// whose database is down does not make a gateway unready, for the others' work goes on.
+func (s *Set) State() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	said := []string{fmt.Sprintf("%d connected", len(s.mapped))}
+	for _, dataset := range slices.Sorted(maps.Keys(s.mapped)) {
+		m := s.mapped[dataset]
+		m.mu.Lock()
+		trouble := m.trouble
+		m.mu.Unlock()
+		if wait := m.source.openFor(); wait > 0 {
+			trouble = fmt.Sprintf("its source has failed time after time and is left alone for another %s", wait.Round(time.Second))
+		}
+		if trouble != "" {
+			said = append(said, dataset+": "+trouble)
+		}
+	}
+	return strings.Join(said, "; ")
 }
 
 // maxRows is one more than is ever answered: it tells one match from several.
@@ -154,39 +220,64 @@ const maxRows = 2
 
 // Fetch answers the fields of the one record that fits the selector. A field that is null in the database is null here.
 // Faults: connector.*, record.missing, record.ambiguous.
-func (s *Set) Fetch(ctx context.Context, q Query) (r Record, err error) {
+func (s *Set) Fetch(ctx context.Context, q Query) (Record, error) {
 	m, err := s.find(q.Dataset)
 	if err != nil {
-		return r, err
+		return Record{}, err
 	}
-	statement, err := m.statement(q)
+	return m.fetch(ctx, q)
+}
+
+func (m *mapped) fetch(ctx context.Context, q Query) (r Record, err error) {
+	asked, err := m.request(q)
 	if err != nil {
 		return r, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.timeout())
 	defer cancel()
-	found, err := m.source.rows(ctx, statement, maxRows)
+	if err := m.check(ctx); err != nil {
+		return r, failure(ctx, err)
+	}
+	found, err := m.source.read(ctx, asked)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return r, fault.New(fault.Internal, "connector.timeout", "the department's database did not answer in time; ask again")
 	case err != nil:
-		return r, fault.New(fault.Internal, "connector.failed", "the department's database could not be read; check that it still has the connector's tables and columns")
+		return r, failure(ctx, err)
 	case len(found) == 0:
 		return r, fault.New(fault.Missing, "record.missing", "the department has no record with these particulars; check them").On("selector", "matches_one")
 	case len(found) > 1:
 		return r, fault.New(fault.Refused, "record.ambiguous", "several records fit these particulars; the dataset's selector is not unique").On("selector", "matches_one")
 	}
+	return m.record(found[0], q)
+}
+
+// record converts what was found to the dataset's types.
+func (m *mapped) record(row []any, q Query) (r Record, err error) {
 	r.Values = make(map[string]any, len(q.Fields))
 	for i, spec := range q.Fields {
-		value, ok := convert(m.Fields[spec.Name].translate(found[0][i]), spec.Type)
+		value, ok := convert(m.Fields[spec.Name].translate(row[i]), spec.Type)
 		if !ok {
 			return r, fault.New(fault.Internal, "connector.type", "the database's value does not have the dataset's type; correct the connector").On("fields."+spec.Name, "type:"+spec.Type)
 		}
 		r.Values[spec.Name] = value
 	}
 	if r.Held = m.Holder != ""; r.Held {
-		holder, _ := convert(found[0][len(q.Fields)], "string")
+		holder, _ := convert(row[len(q.Fields)], "string")
 		r.Holder, _ = holder.(string)
 	}
 	return r, nil
+}
+
+// failure is what a caller is told of a source that could not be read. What the source said may carry values: it ends here.
+func failure(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, errLeftAlone):
+		return fault.New(fault.Internal, "connector.unavailable", "the department's database has failed time after time and is left alone for a while; wait as Retry-After says and ask again")
+	case timedOut(ctx, err):
+		return fault.New(fault.Internal, "connector.timeout", "the department's database did not answer in time; ask again")
+	}
+	return fault.New(fault.Internal, "connector.failed", "the department's database could not be read; check that it still has the connector's tables and columns")
+}
+
+func timedOut(ctx context.Context, err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded)
 }

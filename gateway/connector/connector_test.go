@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hutong-gov/hutong/chaincode/exchange"
@@ -63,7 +64,7 @@ func department(t *testing.T) (*Set, string) {
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "premises.yaml"), []byte(good), 0o600))
-	set, err := Open(dir)
+	set, err := Open(dir, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, set.Close()) })
 	return set, dir
@@ -139,7 +140,7 @@ func TestAConnectorNeedNotSayWhomARecordIsAbout(t *testing.T) {
 	_, dir := department(t)
 	path := filepath.Join(dir, "premises.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(good, "holder: owner.account\n", "", 1)), 0o600))
-	set, err := Open(path)
+	set, err := Open(path, nil)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, set.Close()) }()
 	got, err := set.Fetch(context.Background(), ask("P1", all...))
@@ -161,23 +162,34 @@ func TestADepartmentsDatabaseCannotBeWritten(t *testing.T) {
 	require.NoError(t, db.QueryRow(`SELECT count(*) FROM premises`).Scan(&count))
 	require.Equal(t, 6, count)
 
-	_, err = connect(Definition{Dataset: "a.b/c", Source: Source{SQLite: filepath.Join(dir, "absent.db")}, From: "t"})
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "premises.yaml"), []byte(strings.Replace(good, "housing.db", "absent.db", 1)), 0o600))
+	_, err = Open(dir, nil)
 	require.Error(t, err)
 	require.NoFileExists(t, filepath.Join(dir, "absent.db"))
 }
 
 func TestADatabaseThatDoesNotAnswerInTime(t *testing.T) {
-	d, err := Parse([]byte(strings.ReplaceAll(good, "1s", "50ms")), ".")
-	require.NoError(t, err)
-	set := &Set{sources: map[string]*mapped{d.Dataset: {d, slow{}}}}
-	_, err = set.Fetch(context.Background(), ask("P1", all...))
+	set := setOf(t, strings.ReplaceAll(good, "1s", "50ms"), slow{})
+	_, err := set.Fetch(context.Background(), ask("P1", all...))
 	require.Equal(t, "connector.timeout", fault.From(err).Reason)
+}
+
+// setOf is a set of one connector with a source of the test's.
+func setOf(t *testing.T, definition string, s source) *Set {
+	t.Helper()
+	d, err := Parse([]byte(definition), ".")
+	require.NoError(t, err)
+	m, err := newMetrics(nil)
+	require.NoError(t, err)
+	o := &opened{source: s, name: "test", metrics: m}
+	o.guard(100 * time.Millisecond)
+	return &Set{metrics: m, mapped: map[string]*mapped{d.Dataset: {Definition: d, source: o, checked: true}}}
 }
 
 // slow is a source that answers only when nobody waits any more.
 type slow struct{}
 
-func (slow) rows(ctx context.Context, _ statement, _ int) ([][]any, error) {
+func (slow) read(ctx context.Context, _ request) ([][]any, error) {
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -185,12 +197,67 @@ func (slow) rows(ctx context.Context, _ statement, _ int) ([][]any, error) {
 		return nil, nil
 	}
 }
-func (slow) Close() error { return nil }
+func (slow) check(context.Context, Definition) error { return nil }
+func (slow) describe(request) string                 { return "" }
+func (slow) Close() error                            { return nil }
+
+// moody is a source that fails as long as it is told to, and counts who asked.
+type moody struct {
+	slow
+	fails error
+	asked int
+}
+
+func (m *moody) read(context.Context, request) ([][]any, error) {
+	m.asked++
+	return nil, m.fails
+}
+
+func TestASourceThatFailsTimeAfterTimeIsLeftAlone(t *testing.T) {
+	s := &moody{fails: errors.New("broken: P1")}
+	set := setOf(t, good, s)
+	reason := func() string {
+		_, err := set.Fetch(context.Background(), ask("P1", all...))
+		require.NotContains(t, err.Error(), "P1")
+		return fault.From(err).Reason
+	}
+	for range breakAfter {
+		require.Equal(t, "connector.failed", reason())
+	}
+	require.Equal(t, "connector.unavailable", reason())
+	require.Equal(t, breakAfter, s.asked, "it is not asked while it is left alone")
+	require.Contains(t, set.State(), "left alone")
+	require.Equal(t, 1.0, testutil.ToFloat64(set.metrics.circuits.WithLabelValues("test")))
+	require.Equal(t, float64(breakAfter), testutil.ToFloat64(set.metrics.reads.WithLabelValues("test", "failed")))
+	require.Equal(t, 1.0, testutil.ToFloat64(set.metrics.reads.WithLabelValues("test", "unavailable")))
+
+	time.Sleep(120 * time.Millisecond)
+	require.Equal(t, "connector.failed", reason(), "one tries it")
+	require.Equal(t, "connector.unavailable", reason())
+
+	s.fails = nil
+	time.Sleep(120 * time.Millisecond)
+	for range 3 {
+		require.Equal(t, "record.missing", reason(), "that there is no record is an answer")
+	}
+	require.Equal(t, "1 connected", set.State())
+	require.Zero(t, testutil.ToFloat64(set.metrics.circuits.WithLabelValues("test")))
+}
+
+func TestWhoeverGoesAwaySaysNothingAboutTheSource(t *testing.T) {
+	s := &moody{fails: context.Canceled}
+	set := setOf(t, good, s)
+	for range 3 * breakAfter {
+		_, err := set.Fetch(context.Background(), ask("P1", all...))
+		require.Error(t, err)
+	}
+	require.Equal(t, 3*breakAfter, s.asked)
+}
 
 func TestADepartmentIsConnectedWhileTheGatewayRuns(t *testing.T) {
 	_, elsewhere := department(t)
 	dir := filepath.Join(t.TempDir(), "later")
-	set, err := Open(dir)
+	set, err := Open(dir, nil)
 	require.NoError(t, err, "a folder that is not there yet")
 	defer func() { require.NoError(t, set.Close()) }()
 	_, err = set.Fetch(context.Background(), ask("P1", all...))
@@ -208,7 +275,7 @@ func TestAMistakeShowsWhenTheFileIsRead(t *testing.T) {
 	for name, c := range map[string]struct{ from, to, says string }{
 		"unknown member":         {"timeout: 1s", "time_out: 1s", "time_out"},
 		"dataset":                {"planning.housing/premises", "premises", "dataset"},
-		"no database":            {"{sqlite: housing.db}", "{}", "source.sqlite"},
+		"no database":            {"{sqlite: housing.db}", "{}", "source: must name one of"},
 		"database absent":        {"housing.db", "absent.db", "absent.db"},
 		"no such table":          {"premises", "building", "building"},
 		"no such column":         {"premises.area", "premises.surface", "surface"},
@@ -232,7 +299,7 @@ func TestAMistakeShowsWhenTheFileIsRead(t *testing.T) {
 			require.NotEqual(t, good, changed)
 			path := filepath.Join(dir, "changed.yaml")
 			require.NoError(t, os.WriteFile(path, []byte(changed), 0o600))
-			set, err := Open(path)
+			set, err := Open(path, nil)
 			require.ErrorContains(t, err, c.says)
 			require.Nil(t, set)
 		})
@@ -240,7 +307,7 @@ func TestAMistakeShowsWhenTheFileIsRead(t *testing.T) {
 	_, err := Parse(nil, ".")
 	require.ErrorContains(t, err, "empty")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "changed.yaml"), []byte(good), 0o600))
-	_, err = Open(dir)
+	_, err = Open(dir, nil)
 	require.ErrorContains(t, err, "connected by")
 }
 

@@ -70,7 +70,11 @@ func asInteger(value any) (any, bool) {
 		}
 		n = int64(v)
 	case string:
-		parsed, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
+		whole, fraction, _ := strings.Cut(strings.TrimSpace(v), ".") // NUMERIC comes as text: 40.00
+		if strings.Trim(fraction, "0") != "" {
+			return nil, false
+		}
+		parsed, err := strconv.ParseInt(whole, 10, 64)
 		if err != nil {
 			return nil, false
 		}

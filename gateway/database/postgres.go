@@ -39,7 +39,7 @@ func CheckURL(text string) error {
 	}
 	query := address.Query()
 	if _, there := address.User.Password(); there || query.Has("password") {
-		return errors.New("must not have the password in it; name a file that has it in database_password")
+		return errors.New("must not have the password in it; name a file that has it")
 	}
 	if address.User.Username() == "" || strings.Trim(address.Path, "/") == "" {
 		return errors.New("must name the user and the database: postgres://user@host:port/database")

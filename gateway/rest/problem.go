@@ -74,6 +74,7 @@ var special = map[string]int{
 	ledger.ReasonBusy:       http.StatusServiceUnavailable,
 	"ledger.unreachable":    http.StatusServiceUnavailable,
 	"neighbour.unreachable": http.StatusServiceUnavailable,
+	"connector.unavailable": http.StatusServiceUnavailable,
 }
 
 // retryAfter is how many seconds a caller is asked to wait where the gateway cannot serve now.

@@ -49,6 +49,7 @@ type Gateway struct {
 	follower   *follow.Follower
 	providers  credential.Providers
 	endorsed   *endorsed
+	connectors *connector.Set
 	webhooks   *webhook.Deliverer     // nil where none are served
 	pseudonyms *credential.Pseudonyms // nil where citizens are not served
 	rest       *rest.Server
@@ -134,11 +135,10 @@ func (g *Gateway) openApp(ctx context.Context) (*app.App, error) {
 		return nil, err
 	}
 	g.onClose(kept.Close)
-	connectors, err := connector.Open(c.Connectors)
-	if err != nil {
+	if g.connectors, err = connector.Open(c.Connectors, g.registry); err != nil {
 		return nil, err
 	}
-	g.onClose(connectors.Close)
+	g.onClose(g.connectors.Close)
 	peers, err := newNeighbours(g.files, c.Directory)
 	if err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func (g *Gateway) openApp(ctx context.Context) (*app.App, error) {
 		Webhooks:  hooks,
 		Pseudonym: pseudonym,
 		MSP:       c.MSP, Channel: c.Channel, PublicURL: c.PublicURL, Identities: identities, Keys: keys,
-		Ledger: g.ledger, Offline: g.ledger, Chain: g.ledger, Store: g.projection.Store(), Vault: kept, Peers: peers, Connectors: connectors,
+		Ledger: g.ledger, Offline: g.ledger, Chain: g.ledger, Store: g.projection.Store(), Vault: kept, Peers: peers, Connectors: g.connectors,
 	})
 }
 

@@ -36,6 +36,7 @@ var labels = map[string]string{
 	"end":       "named in the meaning",
 	"name":      "settings of the configuration",
 	"peer":      "the peers of the configuration",
+	"source":    "the sources of the connectors: files, databases and services of their definitions",
 }
 
 // metric is what a registry knows of one of our metrics.

@@ -29,6 +29,7 @@ func (g *Gateway) checks() []rest.Check {
 			return g.follower.Ready(ctx, g.config.Limits.MaxLagBlocks, g.config.Limits.MaxLag.Std())
 		}},
 		{Name: "identity_provider", Run: func(context.Context) error { return g.providers.Ready() }},
+		{Name: "connectors", Run: func(context.Context) error { return nil }, Note: g.connectors.State},
 	}
 }
 

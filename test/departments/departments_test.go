@@ -76,7 +76,7 @@ func TestTheConnectorsReadTheDatabases(t *testing.T) {
 	require.NoError(t, Connect("identity", folder, databases))
 	require.NoError(t, Connect("premises", folder, databases))
 	require.Error(t, Connect("salary", folder, databases))
-	set, err := connector.Open(folder)
+	set, err := connector.Open(folder, nil)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, set.Close()) }()
 

@@ -125,7 +125,7 @@ func (c *City) gateway(t testing.TB, organisation string, agencies map[string][]
 	g.Vault, err = vault.Open(ctx, databasetest.Chosen(t))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, g.Vault.Close()) })
-	connectors, err := connector.Open(c.connect(t, organisation, dir))
+	connectors, err := connector.Open(c.connect(t, organisation, dir), nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, connectors.Close()) })
 

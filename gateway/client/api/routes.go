@@ -388,7 +388,7 @@ func (g Gateway) Form(ctx context.Context, request Form, options ...client.Optio
 // exchange.commitment_mismatch, use.delivery_pending, form.no_selector, sealed.missing, sealed.cannot_open,
 // sealed.other_content, neighbour.unreachable, neighbour.unknown, record.missing, record.ambiguous,
 // record.other_subject, connector.not_configured, connector.field, connector.holder, connector.timeout,
-// connector.failed, connector.type.
+// connector.failed, connector.unavailable, connector.type.
 func (g Gateway) RequestUse(ctx context.Context, request RequestUse, options ...client.Option) (Used, error) {
 	return send[Used](ctx, g, http.MethodPost, "/v1/uses", request, options)
 }
@@ -639,8 +639,8 @@ func (g Gateway) Sealed(ctx context.Context, request SealedBy, options ...client
 // exchange.delivery_late, exchange.dataset_withdrawn, exchange.field_unknown, exchange.grant_withdrawn,
 // exchange.grant_expired, exchange.consent_revoked, exchange.consent_expired, exchange.agency_unregistered,
 // sealed.missing, sealed.cannot_open, sealed.other_content, record.missing, record.ambiguous, record.other_subject,
-// connector.not_configured, connector.field, connector.holder, connector.timeout, connector.failed, connector.type,
-// gateway.not_served, projection.behind.
+// connector.not_configured, connector.field, connector.holder, connector.timeout, connector.failed,
+// connector.unavailable, connector.type, gateway.not_served, projection.behind.
 func (g Gateway) Deliver(ctx context.Context, request Deliver, options ...client.Option) (Envelope, error) {
 	return send[Envelope](ctx, g, http.MethodPost, "/v1/uses/{id}/delivery", request, options)
 }
