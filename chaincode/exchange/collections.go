@@ -51,7 +51,7 @@ var (
 )
 
 // Collections of this contract, for the projection, the auditor and the catalogue of keys.
-var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Subjects, Consents, Uses, Logs}
+var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Subjects, Consents, Uses, Logs, Anchors, AllSeries}
 
 // DatasetKey takes a dataset id apart into the parts of its key.
 func DatasetKey(id string) []string {

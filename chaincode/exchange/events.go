@@ -1,6 +1,10 @@
 package exchange
 
-import "github.com/hutong-gov/hutong/chaincode/kernel"
+import (
+	"slices"
+
+	"github.com/hutong-gov/hutong/chaincode/kernel"
+)
 
 // Types of change.
 const (
@@ -23,7 +27,7 @@ const (
 )
 
 // Events documents every type of change, with what its members hold.
-var Events = []kernel.Event{
+var Events = slices.Concat([]kernel.Event{
 	{Type: EventAgencyRegistered, Doc: "An agency registered. id and agency: the agency."},
 	{Type: EventAgencyUpdated, Doc: "An agency changed its name, exchange key or gateway. id and agency: the agency."},
 	{Type: EventAgencyAssigned, Doc: "The coordinating organisation set an agency's duties. id and agency: the agency."},
@@ -40,4 +44,4 @@ var Events = []kernel.Event{
 	{Type: EventUseRequested, Doc: "An agency asked for a subject's data. id: the use; agency: the provider, who must deliver."},
 	{Type: EventUseDelivered, Doc: "The provider delivered. id: the use; agency: the consumer, who must acknowledge."},
 	{Type: EventUseAcknowledged, Doc: "The consumer acknowledged. id: the use; agency: the provider."},
-}
+}, anchorEvents)

@@ -56,10 +56,12 @@ func (u Use) Entry() Entry {
 }
 
 // Leaf is the entry's hash as a leaf of the log's tree: SHA-256( 0x00 ‖ canonical JSON ).
-func (e Entry) Leaf() ([]byte, error) {
-	raw, err := canonical.Marshal(e)
+func (e Entry) Leaf() ([]byte, error) { return leafOf(e.Number, e) }
+
+func leafOf(number int, entry any) ([]byte, error) {
+	raw, err := canonical.Marshal(entry)
 	if err != nil {
-		return nil, fmt.Errorf("entry %d: %w", e.Number, err)
+		return nil, fmt.Errorf("entry %d: %w", number, err)
 	}
 	return rfc6962.DefaultHasher.HashLeaf(raw), nil
 }
@@ -75,28 +77,33 @@ func (l Log) append(u Use) (Log, Use, error) {
 	if err != nil {
 		return l, u, err
 	}
-	peaks, err := hashes(l.Peaks)
-	if err != nil {
-		return l, u, fmt.Errorf("log of %d entries: %w", l.Count, err)
+	if l.Root, l.Peaks, u.Nodes, err = grown(l.Count, l.Peaks, leaf); err != nil {
+		return l, u, err
 	}
-	tree, err := trees.NewRange(0, uint64(l.Count), peaks)
+	l.Count, l.Last = u.Number, u.ID
+	return l, u, nil
+}
+
+// grown gives root and peaks of a tree of count leaves after one more, and nodes: the roots of the trees that it completes.
+func grown(count int, before []string, leaf []byte) (root string, peaks, nodes []string, err error) {
+	known, err := hashes(before)
 	if err != nil {
-		return l, u, fmt.Errorf("log of %d entries: %w", l.Count, err)
+		return "", nil, nil, fmt.Errorf("log of %d entries: %w", count, err)
+	}
+	tree, err := trees.NewRange(0, uint64(count), known)
+	if err != nil {
+		return "", nil, nil, fmt.Errorf("log of %d entries: %w", count, err)
 	}
 	err = tree.Append(leaf, func(id compact.NodeID, hash []byte) {
 		if id.Level > 0 {
-			u.Nodes = append(u.Nodes, hex.EncodeToString(hash))
+			nodes = append(nodes, hex.EncodeToString(hash))
 		}
 	})
 	if err != nil {
-		return l, u, err
+		return "", nil, nil, err
 	}
-	root, err := tree.GetRootHash(nil)
-	if err != nil {
-		return l, u, err
-	}
-	l.Count, l.Root, l.Peaks, l.Last = u.Number, hex.EncodeToString(root), digits(tree.Hashes()), u.ID
-	return l, u, nil
+	top, err := tree.GetRootHash(nil)
+	return hex.EncodeToString(top), digits(tree.Hashes()), nodes, err
 }
 
 func hashes(digits []string) (all [][]byte, err error) {

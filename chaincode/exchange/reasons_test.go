@@ -2,7 +2,9 @@ package exchange_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,8 +15,17 @@ import (
 // Every reason that is defined is on the reference page, and the page names no other.
 func TestReasonsAreDocumented(t *testing.T) {
 	form := regexp.MustCompile(`exchange\.[a-z]+_[a-z_]+`)
-	source, err := os.ReadFile("reasons.go")
+	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
+	var source []byte
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		source = append(source, text...)
+	}
 	reference, err := os.ReadFile(page)
 	require.NoError(t, err)
 	require.ElementsMatch(t, unique(form.FindAllString(string(source), -1)), unique(form.FindAllString(string(reference), -1)))
@@ -54,4 +65,6 @@ func TestIndexes(t *testing.T) {
 	require.Equal(t, tax, exchange.Uses.Index(used(1)).Peer)
 	require.Equal(t, alice, exchange.Uses.Index(used(1)).Subject)
 	require.Equal(t, alice, exchange.Logs.Index(exchange.Log{Subject: alice}).Subject)
+	require.Equal(t, housing, exchange.Anchors.Index(anchor()).Agency)
+	require.Equal(t, housing+"/premises", exchange.AllSeries.Index(exchange.Series{Dataset: housing + "/premises"}).Kind)
 }

@@ -2,6 +2,7 @@ package rest
 
 // chineseTags are the groups of routes as the page's headings name them in Chinese; the words are the glossary's.
 var chineseTags = map[string]string{
+	"anchors":           "锚定",
 	"agencies":          "部门",
 	"datasets":          "数据目录",
 	"grants":            "数据授权",

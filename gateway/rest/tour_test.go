@@ -72,6 +72,7 @@ func (t *tour) walk() {
 	t.auditing()
 	t.subscribing()
 	t.offline()
+	t.anchoring()
 	called := map[string]bool{}
 	for _, s := range t.stops {
 		called[s.route] = true

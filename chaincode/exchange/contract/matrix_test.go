@@ -87,6 +87,7 @@ func TestOwnAgencyOnly(t *testing.T) {
 	c := newCity(t).prepare()
 	use := c.do(tax, access.Agency, exchange.UseRequest, c.use())
 	second := c.do(tax, access.Admin, exchange.GrantRequest, exchange.RequestGrant{Dataset: dataset, Terms: c.terms(), Basis: "Tax Law 12"})
+	anchored := c.do(housing, access.Agency, exchange.AnchorCreate, batch(1))
 	other := registration(tax)
 	requests := map[string]any{
 		exchange.AgencyRegister:  other,
@@ -99,6 +100,8 @@ func TestOwnAgencyOnly(t *testing.T) {
 		exchange.UseRequest:      c.use(),
 		exchange.UseDeliver:      exchange.DeliverUse{Use: use, Commitment: hashA},
 		exchange.UseAcknowledge:  exchange.AcknowledgeUse{Use: use, Commitment: hashA},
+		exchange.AnchorCreate:    batch(2),
+		exchange.AnchorWithdraw:  exchange.WithdrawAnchor{Anchor: anchored, Reason: "wrong-source"},
 	}
 	for _, f := range contract.New().Functions {
 		if f.Rule.Scope != access.OwnAgency {

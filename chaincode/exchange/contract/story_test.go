@@ -73,6 +73,8 @@ func TestEveryEventHappens(t *testing.T) {
 	c.do(hall, access.Portal, exchange.ConsentRevoke, revocation(c.consent, keys[alice]))
 	c.do(housing, access.Admin, exchange.GrantWithdraw, exchange.WithdrawGrant{Grant: c.grant, Reason: "misuse"})
 	c.do(housing, access.Admin, exchange.DatasetRevise, exchange.ReviseDataset{Dataset: dataset, Edition: 2, Content: publication().Content})
+	anchored := c.do(housing, access.Agency, exchange.AnchorCreate, batch(1))
+	c.do(housing, access.Agency, exchange.AnchorWithdraw, exchange.WithdrawAnchor{Anchor: anchored, Reason: "wrong-source"})
 	c.do(housing, access.Admin, exchange.DatasetWithdraw, exchange.WithdrawDataset{Dataset: dataset, Reason: "replaced"})
 
 	happened := map[string]bool{}

@@ -818,3 +818,55 @@ func (g Gateway) SubmitSigned(ctx context.Context, request SubmitSigned, options
 func (g Gateway) AskStatus(ctx context.Context, request AskStatus, options ...client.Option) (Transaction, error) {
 	return send[Transaction](ctx, g, http.MethodPost, "/v1/offline/status", request, options)
 }
+
+// CreateAnchor is POST /v1/anchors: anchor a batch of records.
+//
+// The root of a Merkle tree over the next batch of a source. The records stay where they are. `hutong exchange
+// anchor` reads files and databases, builds the trees and calls this.
+//
+// For officer.
+// Reasons of its own: dataset.missing, anchor.missing, anchor.conflict, access.other_agency,
+// exchange.dataset_withdrawn, exchange.replaced_mismatch, exchange.replaced_stands, gateway.not_served.
+func (g Gateway) CreateAnchor(ctx context.Context, request CreateAnchor, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPost, "/v1/anchors", request, options)
+}
+
+// Anchors is GET /v1/anchors: list anchors.
+//
+// Numbered without a gap in each dataset's series, and so are the records in them.
+//
+// For public.
+// Reasons of its own: projection.behind.
+func (g Gateway) Anchors(ctx context.Context, request Anchors, options ...client.Option) (Page[exchange.Anchor], error) {
+	return send[Page[exchange.Anchor]](ctx, g, http.MethodGet, "/v1/anchors", request, options)
+}
+
+// Anchor is GET /v1/anchors/{id}: show an anchor.
+//
+// For public.
+// Reasons of its own: anchor.missing, projection.behind.
+func (g Gateway) Anchor(ctx context.Context, request AnchorByID, options ...client.Option) (Item[exchange.Anchor], error) {
+	return send[Item[exchange.Anchor]](ctx, g, http.MethodGet, "/v1/anchors/{id}", request, options)
+}
+
+// WithdrawAnchor is PUT /v1/anchors/{id}/withdrawal: withdraw an anchor.
+//
+// For good. It stays with its reason; what is right is anchored anew.
+//
+// For officer.
+// Reasons of its own: anchor.missing, access.other_agency, exchange.anchor_withdrawn, idempotency.conflict,
+// gateway.not_served.
+func (g Gateway) WithdrawAnchor(ctx context.Context, request WithdrawAnchor, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/anchors/{id}/withdrawal", request, options)
+}
+
+// VerifyInclusion is POST /v1/anchors/{id}/verification: verify the proof of a record.
+//
+// Two findings: is the record in the batch whose root the ledger has, and does the anchor stand. A proof discloses
+// one record; nothing is kept of it. `hutong exchange verify` does the same without sending the record anywhere.
+//
+// For public.
+// Reasons of its own: anchor.missing.
+func (g Gateway) VerifyInclusion(ctx context.Context, request VerifyInclusion, options ...client.Option) (Inclusion, error) {
+	return send[Inclusion](ctx, g, http.MethodPost, "/v1/anchors/{id}/verification", request, options)
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
 	"github.com/hutong-gov/hutong/chaincode/commitment"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/inclusion"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/signed"
 	"github.com/hutong-gov/hutong/chaincode/state"
@@ -66,6 +67,34 @@ type Agencies struct {
 	CreatedSince time.Time `json:"-" query:"created_since"`
 	// Only records changed at this time or later; a record that was created has been changed.
 	ChangedSince time.Time `json:"-" query:"changed_since"`
+}
+
+// AnchorByID is the request of GET /v1/anchors/{id}.
+type AnchorByID struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	ID       string `json:"-" path:"id"`
+}
+
+// Anchors is the request of GET /v1/anchors.
+type Anchors struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	// Items a page; 50 if absent.
+	PageSize int `json:"-" query:"page_size"`
+	// next_page_token of the page before.
+	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
+	// Only anchors of this dataset.
+	Dataset string `json:"-" query:"dataset"`
+	// Only anchors of this status.
+	Status string `json:"-" query:"status"`
 }
 
 // Applied is the answer to an application.
@@ -392,6 +421,11 @@ type Content struct {
 	Until *time.Time `json:"valid_until,omitempty"`
 }
 
+// CreateAnchor is the request of POST /v1/anchors.
+type CreateAnchor struct {
+	exchange.CreateAnchor
+}
+
 // Datasets is the request of GET /v1/datasets.
 type Datasets struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
@@ -649,6 +683,18 @@ type History struct {
 	Noun string `json:"-" path:"noun"`
 	// The record's id; parts are joined with a slash, which is written %2F here.
 	ID string `json:"-" path:"id"`
+}
+
+// Inclusion is what a proof shows. The two findings are never merged into one.
+type Inclusion struct {
+	// The record is in the batch whose root the ledger has.
+	Included bool `json:"included"`
+	// The anchor has not been withdrawn.
+	Stands bool `json:"stands"`
+	// As the ledger has it: who anchored, when, and why it was withdrawn if it was.
+	Anchor exchange.Anchor `json:"anchor"`
+	// The read includes this block and everything before it.
+	AsOf uint64 `json:"as_of_block"`
 }
 
 // IssueCertificate is the request of POST /v1/certificates.
@@ -1185,6 +1231,12 @@ type Verify struct {
 	At *time.Time `json:"at,omitempty"`
 }
 
+// VerifyInclusion is the request of POST /v1/anchors/{id}/verification.
+type VerifyInclusion struct {
+	ID string `json:"-" path:"id"`
+	inclusion.Proof
+}
+
 // Webhook is a subscription whose events are sent to an address.
 type Webhook struct {
 	ID     string `json:"id"`
@@ -1231,6 +1283,13 @@ type Withdraw struct {
 type WithdrawAccreditation struct {
 	Code   string `json:"-" path:"code"`
 	Agency string `json:"-" path:"agency"`
+	// A code.
+	Reason string `json:"reason"`
+}
+
+// WithdrawAnchor is the request of PUT /v1/anchors/{id}/withdrawal.
+type WithdrawAnchor struct {
+	ID string `json:"-" path:"id"`
 	// A code.
 	Reason string `json:"reason"`
 }
