@@ -3,13 +3,15 @@ package kernel_test
 import (
 	"encoding/json"
 	"fmt"
-	"testing"
-
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/timestamppb"
+	"slices"
+	"testing"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/canonical"
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/ledgertest"
@@ -90,6 +92,55 @@ func TestBatch(t *testing.T) {
 			require.Len(t, l.Keys("library"), c.keys)
 		})
 	}
+}
+
+// together notes which keys a contract asks a peer for in one exchange.
+type together struct {
+	shim.ChaincodeStubInterface
+	keys [][]string
+}
+
+func (s *together) GetMultipleStates(keys ...string) ([][]byte, error) {
+	s.keys = append(s.keys, slices.Clone(keys))
+	return s.ChaincodeStubInterface.GetMultipleStates(keys...)
+}
+
+// watched is a contract whose stub is a together.
+type watched struct {
+	shim.Chaincode
+	seen *together
+}
+
+func (w watched) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
+	w.seen.ChaincodeStubInterface = stub
+	return w.Chaincode.Invoke(w.seen)
+}
+
+// TestBatchLooksForWhatWasDoneAtOnce: where each command of a batch would first look is read in one exchange, but for
+// commands that are refused by their form.
+func TestBatchLooksForWhatWasDoneAtOnce(t *testing.T) {
+	seen := &together{}
+	contract := library()
+	l := ledgertest.New(contract)
+	l.Install("watched", watched{contract, seen})
+	submit := func(commands ...kernel.BatchCommand) {
+		raw, err := canonical.Marshal(kernel.Batch{Commands: commands})
+		require.NoError(t, err)
+		tx, err := l.As(tax, access.Agency).EndorseRaw("watched", []byte(kernel.BatchFunction), raw)
+		require.NoError(t, err)
+		require.NoError(t, tx.Commit())
+	}
+	submit(command("note:Write", "k2", write{"a"}), command("note:Write", "k1", write{"b"}), command("note:Write", "k1", write{"b"}),
+		command("note:Amend", "k3", amend{kernel.ID(tax, "note:Write", "k1"), "c"}), command("note:Write", "", write{"d"}), command("note:Burn", "k4", write{"e"}))
+	want := []string{state.Key("note", kernel.ID(tax, "note:Write", "k1")), state.Key("note", kernel.ID(tax, "note:Write", "k2")), state.Key(kernel.ReceiptNoun, kernel.ID(tax, "note:Amend", "k3"))}
+	slices.Sort(want)
+	require.NotEmpty(t, seen.keys)
+	for _, keys := range seen.keys { // each endorser's
+		require.Equal(t, want, keys)
+	}
+	exchanges := len(seen.keys)
+	submit(command("note:Write", "k9", write{"a"}))
+	require.Len(t, seen.keys, exchanges, "one key is read when it is wanted")
 }
 
 func TestBatchIsRefusedWhole(t *testing.T) {

@@ -155,6 +155,9 @@ func (c *Contract) batch(tx *Tx, argument []byte) ([]byte, error) {
 	if n := len(batch.Commands); n == 0 || n > MaxCommands {
 		return nil, fault.Field("commands", fmt.Sprintf("length:1,%d", MaxCommands), "send between one and this many commands")
 	}
+	if err := c.prefetch(tx, batch.Commands); err != nil {
+		return nil, err
+	}
 	answer := Outcomes{Outcomes: make([]Outcome, len(batch.Commands))}
 	for i, command := range batch.Commands {
 		f, ok := c.table[command.Function]
@@ -173,6 +176,21 @@ func (c *Contract) batch(tx *Tx, argument []byte) ([]byte, error) {
 		}
 	}
 	return tx.finish(answer)
+}
+
+// prefetch reads at once what tells the commands that were done before from those that are new.
+func (c *Contract) prefetch(tx *Tx, commands []BatchCommand) error {
+	var keys []string
+	for _, command := range commands {
+		f := c.table[command.Function]
+		if f.first != nil && command.validate() == nil && f.Rule.Check(tx.By) == nil {
+			keys = append(keys, f.first(tx.By.Agency, command.IdempotencyKey))
+		}
+	}
+	if len(keys) < 2 {
+		return nil
+	}
+	return tx.Store.Prefetch(keys)
 }
 
 // finish flushes what the commands wrote and announces what they announced.

@@ -33,6 +33,8 @@ type Function struct {
 	Doc     string
 	Request reflect.Type
 	run     func(tx *Tx, request []byte) (any, error)
+	// first is the key that a write looks at before anything else, if it is known without the request.
+	first func(agency, key string) string
 }
 
 // Validator is a request that knows its own rules of form. Validate returns a fault naming field and rule; fields are
@@ -72,7 +74,11 @@ const takenDetail = "the identifier or idempotency key is taken by other content
 // NewCreate makes a create function. Repeating it with the same content returns the first receipt; with other content it
 // is the fault <noun>.conflict.
 func NewCreate[Req Validator, Rec any, P state.Record[Rec]](c Create[Req, Rec]) Function {
-	return Function{Name: c.Name, Kind: KindCreate, Rule: c.Rule, Doc: c.Doc, Request: reflect.TypeFor[Req](),
+	var first func(agency, key string) string
+	if c.Key == nil {
+		first = func(agency, key string) string { return state.Key(c.In.Noun, ID(agency, c.Name, key)) }
+	}
+	return Function{Name: c.Name, Kind: KindCreate, Rule: c.Rule, Doc: c.Doc, Request: reflect.TypeFor[Req](), first: first,
 		run: func(tx *Tx, raw []byte) (any, error) {
 			request, err := decode[Req](raw)
 			if err != nil {
@@ -125,6 +131,7 @@ type Transition[Req Validator, Rec any] struct {
 // same key with other content is the fault idempotency.conflict.
 func NewTransition[Req Validator, Rec any, P state.Record[Rec]](t Transition[Req, Rec]) Function {
 	return Function{Name: t.Name, Kind: KindTransition, Rule: t.Rule, Doc: t.Doc, Request: reflect.TypeFor[Req](),
+		first: func(agency, key string) string { return state.Key(receipts.Noun, ID(agency, t.Name, key)) },
 		run: func(tx *Tx, raw []byte) (any, error) {
 			request, err := decode[Req](raw)
 			if err != nil {

@@ -72,6 +72,39 @@ func (s *Store) get(key string) ([]byte, error) {
 
 func (s *Store) put(key string, value []byte) { s.pending[key] = value }
 
+// multipleReader is the peer v3.1 read of many keys of the stub. With a peer that does not offer it, the stub reads them one
+// by one.
+type multipleReader interface {
+	GetMultipleStates(keys ...string) ([][]byte, error)
+}
+
+// Prefetch reads keys that will be asked for, in one exchange with the peer where it offers that. Sorted and once each: all
+// endorsers read the same in the same order.
+func (s *Store) Prefetch(keys []string) error {
+	stub, ok := s.stub.(multipleReader)
+	if !ok {
+		return nil
+	}
+	keys = slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(keys))), func(key string) bool {
+		_, read := s.read[key]
+		return read
+	})
+	if len(keys) == 0 {
+		return nil
+	}
+	values, err := stub.GetMultipleStates(keys...)
+	if err == nil && len(values) != len(keys) {
+		err = fmt.Errorf("%d values for %d keys", len(values), len(keys))
+	}
+	if err != nil {
+		return fmt.Errorf("read state: %w", err)
+	}
+	for i, key := range keys {
+		s.read[key] = values[i]
+	}
+	return nil
+}
+
 // Accept keeps the current command's writes.
 func (s *Store) Accept() {
 	for key, value := range s.pending {

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -222,9 +223,50 @@ func TestAKeyIsReadOnce(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestPrefetch: keys read together are not read again, are asked for in one order, and once each; a read that fails leaves
+// nothing behind.
+func TestPrefetch(t *testing.T) {
+	_, endorse := runner()
+	there := state.Key("item", "g", "there")
+	run(t, endorse, func(stub shim.ChaincodeStubInterface) error {
+		store := state.NewStore(stub)
+		require.NoError(t, items.Put(store, item{Text: "x"}, "g", "there"))
+		store.Accept()
+		return store.Flush()
+	})
+	_, err := endorse(func(stub shim.ChaincodeStubInterface) error {
+		counted := &counting{ChaincodeStubInterface: stub}
+		store := state.NewStore(counted)
+		counted.fails = true
+		require.ErrorContains(t, store.Prefetch([]string{there}), "read state: the peer is gone")
+		counted.fails = false
+		require.NoError(t, store.Prefetch([]string{there, state.Key("item", "g", "absent"), there}))
+		require.NoError(t, store.Prefetch([]string{there}))
+		for _, code := range []string{"there", "absent"} {
+			_, found, err := items.Find(store, "g", code)
+			require.NoError(t, err)
+			require.Equal(t, code == "there", found)
+		}
+		require.Equal(t, [][]string{{there}, {state.Key("item", "g", "absent"), there}}, counted.together)
+		require.Zero(t, counted.reads)
+		return nil
+	})
+	require.NoError(t, err)
+}
+
 type counting struct {
 	shim.ChaincodeStubInterface
 	reads, writes int
+	together      [][]string
+	fails         bool
+}
+
+func (c *counting) GetMultipleStates(keys ...string) ([][]byte, error) {
+	c.together = append(c.together, slices.Clone(keys))
+	if c.fails {
+		return nil, errors.New("the peer is gone")
+	}
+	return c.ChaincodeStubInterface.GetMultipleStates(keys...)
 }
 
 func (c *counting) GetState(key string) ([]byte, error) {
