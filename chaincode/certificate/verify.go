@@ -23,7 +23,7 @@ func (q Verify) Moment(now time.Time) time.Time {
 }
 
 // NeedsPast says whether the record as it is now cannot answer for a moment.
-func (c Certificate) NeedsPast(moment time.Time) bool { return moment.Before(c.Changed.At) }
+func (c Certificate) NeedsPast(moment time.Time) bool { return moment.Before(c.LastChange().At) }
 
 // Judge answers a question with three findings. Each stands alone: a document that was altered may bear the number of a
 // certificate that holds, and one that does not hold any more may be exactly what was issued.

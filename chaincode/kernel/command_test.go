@@ -49,7 +49,9 @@ func TestCreate(t *testing.T) {
 	require.NoError(t, client.Query("note:Get", kernel.ByID{ID: id}, &n))
 	stamp := state.Stamp{By: tax, Staff: "4711", At: at, Tx: tx.ID}
 	require.Equal(t, "hello", n.Text)
-	require.Equal(t, state.Head{ID: id, Status: "open", First: "open", Version: 1, Created: stamp, Changed: stamp, Digest: n.Digest}, n.Head)
+	require.Equal(t, state.Head{ID: id, Status: "open", First: "open", Version: 1, Created: stamp, Digest: n.Digest}, n.Head)
+	require.Equal(t, stamp, n.LastChange())
+	require.NotContains(t, string(tx.Writes[0].Value), `"changed"`, "what it would say stands in created")
 	require.Equal(t, []kernel.Change{{Type: "note.written.v1", ID: id, Agency: tax}}, changes(t, tx.Event))
 	require.Len(t, tx.Writes, 1, "one key a record")
 	require.Equal(t, state.Key("note", id), tx.Writes[0].Key)

@@ -107,7 +107,7 @@ func NewCreate[Req Validator, Rec any, P state.Record[Rec]](c Create[Req, Rec]) 
 			}
 			head := P(&record).Header()
 			head.ID, head.Version, head.Digest, head.First = id, 1, digest, head.Status
-			head.Created, head.Changed = tx.Stamp(), tx.Stamp()
+			head.Created = tx.Stamp()
 			if err := c.In.Put(tx.Store, record, parts...); err != nil {
 				return nil, err
 			}

@@ -66,9 +66,10 @@ func (tx *Tx) Stamp() state.Stamp {
 // Touch counts and stamps a change of a record that is made or changed along with another.
 func (tx *Tx) Touch(head *state.Head) {
 	head.Version++
-	head.Changed = tx.Stamp()
 	if head.Version == 1 {
-		head.Created = head.Changed
+		head.Created = tx.Stamp()
+	} else {
+		head.Changed = tx.Stamp()
 	}
 }
 

@@ -32,12 +32,20 @@ type Head struct {
 	First   string `json:"first_status"` // what Status was when it was created: a repeated creation answers it
 	Version int    `json:"version"`      // 1 when created, one more at each change
 	Created Stamp  `json:"created"`
-	Changed Stamp  `json:"changed"`
+	Changed Stamp  `json:"changed,omitzero"` // the last change; none: LastChange is the creation
 	Digest  string `json:"digest"` // of the request that created it: the same request again is the same record
 }
 
 // Header gives generic code access to the head.
 func (h *Head) Header() *Head { return h }
+
+// LastChange is when, by whom and in which transaction the record became what it is.
+func (h *Head) LastChange() Stamp {
+	if h.Changed == (Stamp{}) {
+		return h.Created
+	}
+	return h.Changed
+}
 
 // Record is a pointer to a type that embeds Head.
 type Record[T any] interface {

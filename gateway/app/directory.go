@@ -71,8 +71,8 @@ func (a *App) madeSo(ctx context.Context, agency exchange.Agency, same func(exch
 			agency = p.Record
 		}
 	}
-	tx, _, err := a.Store.Transaction(ctx, agency.Changed.Tx)
-	return Receipt{ID: agency.ID, Status: agency.Status, Version: agency.Version, At: agency.Changed.At, Tx: agency.Changed.Tx, Block: tx.Block, Replayed: true}, err
+	tx, _, err := a.Store.Transaction(ctx, agency.LastChange().Tx)
+	return Receipt{ID: agency.ID, Status: agency.Status, Version: agency.Version, At: agency.LastChange().At, Tx: agency.LastChange().Tx, Block: tx.Block, Replayed: true}, err
 }
 
 // AssignDuties is PUT /v1/agencies/{id}/duties.

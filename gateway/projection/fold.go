@@ -112,7 +112,7 @@ func (f *Folder) write(contract string, collections map[string]state.Collection,
 		return row, false, err
 	}
 	row.Status, row.Version, row.Body = head.Status, head.Version, json.RawMessage(w.Value)
-	row.Created, row.Changed = stored(head.Created.At), stored(head.Changed.At)
+	row.Created, row.Changed = stored(head.Created.At), stored(head.LastChange().At)
 	return row, true, nil
 }
 
