@@ -117,7 +117,7 @@ func (c *Contract) Handle(stub Stub, args [][]byte, stamp *timestamppb.Timestamp
 	}
 	tx := &Tx{
 		By: by, At: stamp.AsTime().UTC().Truncate(time.Millisecond), ID: stub.GetTxID(), Channel: stub.GetChannelID(),
-		Store: state.NewStore(stub), stub: stub,
+		Store: state.NewStore(stub), stub: stub, contract: c.Name,
 	}
 	// Reads too: some judge what holds "now", and endorsers sign what they answer.
 	if err := c.checkTime(tx.At); err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
@@ -37,8 +38,10 @@ type Tx struct {
 	Key     string // the idempotency key of the current command
 
 	stub     Stub
-	changes  []Change // of accepted commands
-	pending  []Change // of the current command
+	contract string                          // the name of the chaincode that runs
+	policy   *common.SignaturePolicyEnvelope // of the chaincode; nil until it is asked for
+	changes  []Change                        // of accepted commands
+	pending  []Change                        // of the current command
 	deferred *deferred
 	ended    map[string]bool // names of the deferred writes that were made
 }

@@ -10,6 +10,7 @@ const (
 	Valid        = "VALID"
 	MVCCConflict = "MVCC_READ_CONFLICT"
 	PhantomRead  = "PHANTOM_READ_CONFLICT"
+	Unendorsed   = "ENDORSEMENT_POLICY_FAILURE"
 )
 
 // CommitError says that a transaction is in a block but was found invalid there.
@@ -83,7 +84,7 @@ func (l *Ledger) CommitBlock(txs ...*Tx) []error {
 			panic("ledgertest: transaction " + tx.ID + " is committed twice")
 		}
 		tx.committed = true
-		code := l.validate(tx.simulation)
+		code := l.judge(tx)
 		if code == Valid {
 			l.apply(tx, version{block.Number, i})
 		} else {
@@ -98,7 +99,15 @@ func (l *Ledger) CommitBlock(txs ...*Tx) []error {
 	return results
 }
 
-// validate is the committer's check: everything read is still as it was read.
+// judge is the committer's check of a transaction: first that enough have endorsed it, then that what it read still holds.
+func (l *Ledger) judge(tx *Tx) string {
+	if tx.endorsers != nil && !l.endorsed(tx) {
+		return Unendorsed
+	}
+	return l.validate(tx.simulation)
+}
+
+// validate is the committer's second check: everything read is still as it was read.
 func (l *Ledger) validate(s *simulation) string {
 	for key, read := range s.reads {
 		if l.state.public[key].version != read {

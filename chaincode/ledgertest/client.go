@@ -144,11 +144,18 @@ type Tx struct {
 
 	ledger     *Ledger
 	simulation *simulation
+	endorsers  []string // MSPs; nil: every organisation
 	at         time.Time
 	msp        string
 	chaincode  string
 	args       [][]byte
 	committed  bool
+}
+
+// EndorsedBy has the transaction endorsed by peers of these organisations (MSP ids) and no others.
+func (tx *Tx) EndorsedBy(msps ...string) *Tx {
+	tx.endorsers = msps
+	return tx
 }
 
 // Commit orders the transaction into a block of its own. The error is a *CommitError.

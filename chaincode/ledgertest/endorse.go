@@ -13,16 +13,16 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
-// endorsement is what one endorser makes of a proposal.
-type endorsement struct {
+// opinion is what one endorser makes of a proposal.
+type opinion struct {
 	response   *peer.Response
 	simulation *simulation
 }
 
-func (e endorsement) refused() bool { return e.response.GetStatus() >= shim.ERRORTHRESHOLD }
+func (e opinion) refused() bool { return e.response.GetStatus() >= shim.ERRORTHRESHOLD }
 
 // refusedTimestamp: the one refusal that depends on an endorser's clock, and may.
-func (e endorsement) refusedTimestamp() bool {
+func (e opinion) refusedTimestamp() bool {
 	f, ok := fault.Parse(e.response.GetMessage())
 	return e.refused() && ok && f.Reason == "transaction.timestamp"
 }
@@ -64,7 +64,7 @@ func (c *Client) simulate(chaincode string, args [][]byte) (*Tx, error) {
 	return tx, nil
 }
 
-func (c *Client) endorse(tx *Tx) endorsement {
+func (c *Client) endorse(tx *Tx) opinion {
 	s := newSimulation()
 	stub := &Stub{
 		ledger: c.ledger, simulation: s, id: tx.ID, namespace: tx.chaincode, args: cloneArgs(tx.args),
@@ -72,11 +72,11 @@ func (c *Client) endorse(tx *Tx) endorsement {
 	}
 	response := stub.run()
 	s.event = stub.event
-	return endorsement{response, s}
+	return opinion{response, s}
 }
 
 // difference names the first part in which two endorsements of one proposal differ, "" if they agree.
-func (e endorsement) difference(other endorsement) string {
+func (e opinion) difference(other opinion) string {
 	switch {
 	case e.response.GetStatus() != other.response.GetStatus():
 		return fmt.Sprintf("response status: %d %s and %d %s", e.response.GetStatus(), e.response.GetMessage(), other.response.GetStatus(), other.response.GetMessage())

@@ -13,8 +13,12 @@
 // of change announced is declared by one of the contracts; a chaincode called twice in one transaction does not touch in
 // the second call what it wrote in the first, which Fabric would let it do, blindly; no contract panics.
 //
-// What it leaves out: endorsement policies (recorded, not enforced), signatures, blocks of more than what one CommitBlock
-// call is given, rich queries (LevelDB has none) and the system chaincodes.
+// A transaction counts as endorsed by every organisation, unless Tx.EndorsedBy names those it is; then it must meet the
+// policy of every key it writes, and the chaincodes' where a key has none. The chaincodes are defined with one policy, that of
+// the default network, which they can read from the lifecycle.
+//
+// What it leaves out: signatures, the policies of private data's keys (recorded, not enforced), blocks of more than what one
+// CommitBlock call is given, rich queries (LevelDB has none) and the system chaincodes but for a chaincode's definition.
 package ledgertest
 
 import (

@@ -38,6 +38,7 @@ func TestOnARealNetwork(t *testing.T) {
 		{"writes that collide are tried again", collide},
 		{"who asks another gateway's identity is told so", notServed},
 		{"queries answer, or say what is missing", evaluate},
+		{"what belongs to an agency changes only with its organisation's peer", ownersEndorse},
 		{"a restarted gateway goes on", restart},
 		{"a renewed certificate is taken into use, and nothing under way is lost", renewed},
 		{"a key in a hardware security module signs", inHardware},

@@ -15,7 +15,7 @@ func agencies() []kernel.Function {
 			Key:   func(by access.Caller, _ exchange.RegisterAgency) []string { return []string{by.Agency} },
 			Make: func(tx *kernel.Tx, _ string, r exchange.RegisterAgency) (exchange.Agency, error) {
 				a, event, err := r.Register(tx.By)
-				return a, announce(tx, event, err)
+				return a, own(tx, a, event, err)
 			},
 		}),
 		kernel.NewTransition(kernel.Transition[exchange.UpdateAgency, exchange.Agency]{
@@ -24,7 +24,7 @@ func agencies() []kernel.Function {
 			Key: func(r exchange.UpdateAgency) []string { return []string{r.Agency} },
 			Apply: func(tx *kernel.Tx, a exchange.Agency, r exchange.UpdateAgency) (exchange.Agency, error) {
 				a, event, err := a.Update(tx.By, r)
-				return a, announce(tx, event, err)
+				return a, own(tx, a, event, err)
 			},
 		}),
 		kernel.NewTransition(kernel.Transition[exchange.AssignDuties, exchange.Agency]{
@@ -37,6 +37,17 @@ func agencies() []kernel.Function {
 			},
 		}),
 	}
+}
+
+// own leaves an agency's record to its organisation and announces what a rule decided.
+func own(tx *kernel.Tx, a exchange.Agency, event kernel.Change, err error) error {
+	if err != nil {
+		return err
+	}
+	if err := kernel.Guard(tx, exchange.Agencies, a.ID, a.ID); err != nil {
+		return err
+	}
+	return announce(tx, event, nil)
 }
 
 // registered reads the record of the caller's agency. Fault: exchange.agency_unregistered.

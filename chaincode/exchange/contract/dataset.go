@@ -18,7 +18,7 @@ func datasets() []kernel.Function {
 					return exchange.Dataset{}, err
 				}
 				d, schema, event, err := r.Publish(tx.By)
-				return d, edition(tx, schema, event, err)
+				return d, edition(tx, d, schema, event, err)
 			},
 		}),
 		kernel.NewTransition(kernel.Transition[exchange.ReviseDataset, exchange.Dataset]{
@@ -27,7 +27,7 @@ func datasets() []kernel.Function {
 			Key: func(r exchange.ReviseDataset) []string { return exchange.DatasetKey(r.Dataset) },
 			Apply: func(tx *kernel.Tx, d exchange.Dataset, r exchange.ReviseDataset) (exchange.Dataset, error) {
 				d, schema, event, err := d.Revise(tx.By, r)
-				return d, edition(tx, schema, event, err)
+				return d, edition(tx, d, schema, event, err)
 			},
 		}),
 		kernel.NewTransition(kernel.Transition[exchange.WithdrawDataset, exchange.Dataset]{
@@ -42,13 +42,20 @@ func datasets() []kernel.Function {
 	}
 }
 
-// edition keeps the schema of the edition a rule made and announces the edition.
-func edition(tx *kernel.Tx, s exchange.Schema, event kernel.Change, err error) error {
+// edition keeps the schema of the edition a rule made, leaves both to the owner, and announces the edition.
+func edition(tx *kernel.Tx, d exchange.Dataset, s exchange.Schema, event kernel.Change, err error) error {
 	if err != nil {
 		return err
 	}
 	tx.Touch(&s.Head)
-	if err := exchange.Schemas.Put(tx.Store, s, exchange.SchemaKey(s.Dataset, s.Edition)...); err != nil {
+	key := exchange.SchemaKey(s.Dataset, s.Edition)
+	if err := exchange.Schemas.Put(tx.Store, s, key...); err != nil {
+		return err
+	}
+	if err := kernel.Guard(tx, exchange.Schemas, d.Agency, key...); err != nil {
+		return err
+	}
+	if err := kernel.Guard(tx, exchange.Datasets, d.Agency, d.Agency, d.Code); err != nil {
 		return err
 	}
 	return announce(tx, event, nil)
