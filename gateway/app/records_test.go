@@ -233,7 +233,7 @@ func TestDatasetsServicesAndTypes(t *testing.T) {
 	require.NoError(t, err)
 	_, err = do[app.Receipt](s, police, http.MethodPut, "/v1/datasets/services.police/identity/withdrawal", map[string]any{"reason": "replaced"})
 	require.NoError(t, err)
-	for status, want := range map[string]int{"published": 1, "withdrawn": 1} {
+	for status, want := range map[string]int{"published": 9, "withdrawn": 1} {
 		page, err := get[app.Page[exchange.Dataset]](s, anybody, "/v1/datasets?status="+status)
 		require.NoError(t, err)
 		require.Len(t, page.Items, want)

@@ -64,7 +64,7 @@ type Field struct {
 var (
 	datasetForm    = regexp.MustCompile(`^[a-z][a-z0-9]*\.[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$`)
 	identifierForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	pathForm       = regexp.MustCompile(`^(/[A-Za-z0-9._~-]*)+(\?[A-Za-z0-9._~=&-]*)?$`)
+	pathForm       = regexp.MustCompile(`^(/[A-Za-z0-9._~-]*)+(\?[A-Za-z0-9._~=&,-]*)?$`)
 )
 
 // Load reads one definition file, or all *.yaml files of a folder in the order of their names.

@@ -38,6 +38,10 @@ var DefaultAgencies = []struct{ ID, Name string }{
 	{"planning.housing", "Planning and housing"},
 	{"market.regulation", "Market regulation"},
 	{"market.tax", "Taxation"},
+	{"services.civil", "Civil affairs"},
+	{"services.social", "Social security"},
+	{"services.disabled", "Disabled persons' federation"},
+	{"market.customs", "Customs"},
 }
 
 // DefaultUsers are three citizens, an officer and an administrator of every agency, and an auditor. The citizens' names
@@ -56,8 +60,8 @@ func DefaultUsers() []User {
 		)
 	}
 	return append(users,
-		User{ID: "admin.office", Name: "Audit office, administrator", Role: "agency_admin", Agency: "audit.office", Staff: "S9900"},
-		User{ID: "auditor", Name: "Audit office, auditor", Role: "auditor", Agency: "audit.office", Staff: "S9001"})
+		User{ID: "admin.office", Name: "Audit office, administrator", Role: "agency_admin", Agency: "audit.office", Staff: "S0900"},
+		User{ID: "auditor", Name: "Audit office, auditor", Role: "auditor", Agency: "audit.office", Staff: "S0001"})
 }
 
 // DefaultClients are the console and the portal.

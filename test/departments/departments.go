@@ -1,9 +1,12 @@
-// Package departments makes the databases of the demonstration's departments: public security's residents and the housing
-// authority's premises, a few thousand generated rows each, in real SQLite files laid out as departments lay them out (their
-// own table names, codes and date forms), so that a connector has something to do.
+// Package departments makes the databases of the demonstration's departments, a few thousand generated rows each, laid out as
+// departments lay them out (their own table names, codes and date forms), so that a connector has something to do: residents
+// and households, marriages, premises and deeds, enterprises, taxpayers, insured people, disability certificates, customs
+// declarations. They are real SQLite files; the enterprises may live in PostgreSQL too, and the tax service answers over HTTP.
 //
-// Everything is made up and deterministic: the same seed gives the same people. Identity numbers have the form and check
-// digit of GB 11643 with a district code that was never given out, so that none can be anybody's.
+// Everything is made up, deterministic and of one world: the same seed gives the same people, spouses share a household,
+// who is insured works for an enterprise that is registered at premises somebody owns, and pays taxes. Identity numbers have
+// the form and check digit of GB 11643, credit codes those of GB 32100 and GB 11714, with a district code that was never given
+// out, so that none can be anybody's.
 package departments
 
 import (
@@ -49,6 +52,7 @@ type World struct {
 	Seed     uint64
 	People   []Person
 	Premises []Premises
+	Society
 }
 
 // demo are the people behind the development identity provider's citizens. The names are the ones it shows.
@@ -94,6 +98,7 @@ func GenerateSized(seed uint64, people, premises int) World {
 		}
 		w.Premises = append(w.Premises, b)
 	}
+	w.settle()
 	return w
 }
 

@@ -45,3 +45,30 @@ func capital(s string) string { return string(s[0]-'a'+'A') + s[1:] }
 func address(r *rand.Rand) string {
 	return fmt.Sprintf("%s%s%d号%d室", districts[r.IntN(len(districts))], streets[r.IntN(len(streets))], 1+r.IntN(220), 101+r.IntN(1900))
 }
+
+// trade is what an enterprise does: a word of its name, and its scope of business.
+type trade struct{ word, scope string }
+
+var trades = []trade{
+	{"科技", "软件开发；技术咨询"}, {"餐饮管理", "餐饮服务；食品销售"}, {"商贸", "日用百货批发、零售"}, {"建筑工程", "施工总承包；建筑材料销售"},
+	{"医疗器械", "第二类医疗器械销售"}, {"文化传媒", "组织文化艺术交流活动；广告设计"}, {"物流", "普通货运；仓储服务"}, {"机械制造", "通用设备制造；维修"},
+}
+
+var brands = []string{"瑞", "和", "盛", "泰", "安", "信", "达", "嘉", "兴", "隆", "源", "恒", "博", "远", "诚", "鼎"}
+
+// form is a legal form, and how a name of it ends.
+type form struct{ kind, suffix string }
+
+var forms = []form{{"limited", "有限公司"}, {"limited", "有限责任公司"}, {"sole", "（个人独资）"}, {"partnership", "合伙企业（普通合伙）"}}
+
+var grades = []string{"A", "A", "B", "B", "B", "M", "C", "D"}
+
+// goods are what is imported: tariff number and name.
+type goods struct{ hs, zh string }
+
+var imports = []goods{
+	{"8471300000", "便携式自动数据处理设备"}, {"9018193090", "病员监护仪"}, {"2204210000", "小包装葡萄酒"}, {"8708409990", "车辆变速箱零件"},
+	{"0306179000", "冻虾"}, {"3004909099", "混合药品"}, {"8542319000", "处理器及控制器"},
+}
+
+var countries = []string{"DE", "JP", "KR", "FR", "IT", "US", "AU", "BR"}

@@ -9,15 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
+	"strconv"
+	"strings"
 
 	_ "modernc.org/sqlite" // the driver named "sqlite"
-)
-
-// Files the departments' databases are kept in.
-const (
-	PoliceFile  = "police.db"
-	HousingFile = "housing.db"
 )
 
 const (
@@ -25,46 +20,35 @@ const (
 	fileMode   fs.FileMode = 0o600
 )
 
-// Public security's own tables, in its own words.
-const policeSchema = `
-CREATE TABLE household (household_no INTEGER PRIMARY KEY, address TEXT NOT NULL);
-CREATE TABLE resident (
-	id_no TEXT PRIMARY KEY, name_zh TEXT NOT NULL, name_en TEXT NOT NULL, sex TEXT NOT NULL, birth_date TEXT NOT NULL,
-	household_no INTEGER NOT NULL REFERENCES household, fingerprint_ref TEXT NOT NULL,
-	account TEXT UNIQUE -- at the identity provider, for those who have one
-);`
-
-// The housing authority's own tables, in its own words.
-const housingSchema = `
-CREATE TABLE owner (owner_no INTEGER PRIMARY KEY, id_no TEXT NOT NULL UNIQUE, full_name TEXT NOT NULL);
-CREATE TABLE premises (
-	prem_no TEXT PRIMARY KEY, address TEXT NOT NULL, use_code INTEGER NOT NULL, floor_area_m2 REAL NOT NULL,
-	owner_no INTEGER NOT NULL REFERENCES owner, registered_on TEXT NOT NULL, mortgaged TEXT NOT NULL
-);`
-
 // made says which world a database holds, so that writing the same again does nothing.
 const made = `CREATE TABLE made_of (seed INTEGER, people INTEGER, premises INTEGER, layout INTEGER);`
 
 // layout is counted up when the tables change.
-const layout = 2
-
-var useCodes = map[string]int{"commercial": 1, "residential": 2, "industrial": 3}
+const layout = 3
 
 // Write makes the databases in a folder, unless they are there with this world in them.
 func (w World) Write(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(dir, folderMode); err != nil {
 		return err
 	}
-	if err := w.file(ctx, filepath.Join(dir, PoliceFile), policeSchema, w.police); err != nil {
-		return fmt.Errorf("departments: %w", err)
-	}
-	if err := w.file(ctx, filepath.Join(dir, HousingFile), housingSchema, w.housing); err != nil {
-		return fmt.Errorf("departments: %w", err)
+	for _, d := range databases {
+		if err := w.file(ctx, filepath.Join(dir, d.file), d); err != nil {
+			return fmt.Errorf("departments: %s: %w", d.file, err)
+		}
 	}
 	return nil
 }
 
-func (w World) file(ctx context.Context, path, schema string, fill func(context.Context, *sql.Tx) error) error {
+// Fill makes one department's tables ("regulation", …) in an empty PostgreSQL database.
+func (w World) Fill(ctx context.Context, db *sql.DB, department string) error {
+	d, ok := databases[department]
+	if !ok {
+		return fmt.Errorf("departments: there is no %q", department)
+	}
+	return w.in(ctx, db, d, func(i int) string { return "$" + strconv.Itoa(i) })
+}
+
+func (w World) file(ctx context.Context, path string, d database) error {
 	if w.isIn(ctx, path) {
 		return nil
 	}
@@ -79,29 +63,52 @@ func (w World) file(ctx context.Context, path, schema string, fill func(context.
 	if err != nil {
 		return err
 	}
-	err = w.in(ctx, db, schema, fill)
+	err = w.in(ctx, db, d, func(int) string { return "?" })
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
 	return os.Rename(draft, path)
 }
 
-func (w World) in(ctx context.Context, db *sql.DB, schema string, fill func(context.Context, *sql.Tx) error) error {
+// in makes tables and fills them in one transaction. mark is how the database marks the i-th value.
+func (w World) in(ctx context.Context, db *sql.DB, d database, mark func(i int) string) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // after Commit this does nothing
-	if _, err := tx.ExecContext(ctx, schema+made); err != nil {
+	if _, err := tx.ExecContext(ctx, d.schema+made); err != nil {
 		return err
 	}
-	if err := fill(ctx, tx); err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO made_of VALUES (?, ?, ?, ?)`, int64(w.Seed), len(w.People), len(w.Premises), layout); err != nil {
-		return err
+	all := append(d.tables[:len(d.tables):len(d.tables)], table{"made_of", func(w World) [][]any {
+		return [][]any{{int64(w.Seed), len(w.People), len(w.Premises), layout}}
+	}})
+	for _, t := range all {
+		if err := insert(ctx, tx, t.name, t.rows(w), mark); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
 	}
 	return tx.Commit()
+}
+
+func insert(ctx context.Context, tx *sql.Tx, name string, rows [][]any, mark func(i int) string) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	marks := make([]string, len(rows[0]))
+	for i := range marks {
+		marks[i] = mark(i + 1)
+	}
+	one, err := tx.PrepareContext(ctx, "INSERT INTO "+name+" VALUES ("+strings.Join(marks, ", ")+")")
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if _, err := one.ExecContext(ctx, row...); err != nil {
+			return errors.Join(err, one.Close())
+		}
+	}
+	return one.Close()
 }
 
 func (w World) isIn(ctx context.Context, path string) bool {
@@ -119,81 +126,54 @@ func (w World) isIn(ctx context.Context, path string) bool {
 	return err == nil && uint64(seed) == w.Seed && people == len(w.People) && premises == len(w.Premises) && l == layout
 }
 
-func (w World) police(ctx context.Context, tx *sql.Tx) error {
-	household, err := tx.PrepareContext(ctx, `INSERT INTO household VALUES (?, ?)`)
-	if err != nil {
-		return err
+func fingerprint(i int) string { return fmt.Sprintf("FP-%07d", i) }
+
+func letter(yes bool) string {
+	if yes {
+		return "Y"
 	}
-	resident, err := tx.PrepareContext(ctx, `INSERT INTO resident VALUES (?, ?, ?, ?, ?, ?, ?, NULLIF(?, ''))`)
-	if err != nil {
-		return err
-	}
-	for i, p := range w.People {
-		if _, err := household.ExecContext(ctx, i+1, p.Address); err != nil {
-			return err
-		}
-		sex := "M"
-		if p.Female {
-			sex = "F"
-		}
-		if _, err := resident.ExecContext(ctx, p.IDNumber, p.Zh, p.En, sex, p.Born.Format("20060102"), i+1, fmt.Sprintf("FP-%07d", i), p.User); err != nil {
-			return err
-		}
-	}
-	return nil
+	return "N"
 }
 
-func (w World) housing(ctx context.Context, tx *sql.Tx) error {
-	owner, err := tx.PrepareContext(ctx, `INSERT INTO owner VALUES (?, ?, ?)`)
-	if err != nil {
-		return err
+func orNull(text string) any {
+	if text == "" {
+		return nil
 	}
-	premises, err := tx.PrepareContext(ctx, `INSERT INTO premises VALUES (?, ?, ?, ?, ?, ?, ?)`)
-	if err != nil {
-		return err
-	}
-	numbers := map[string]int{}
-	for i, p := range w.People {
-		numbers[p.IDNumber] = i + 1
-		if _, err := owner.ExecContext(ctx, i+1, p.IDNumber, p.Zh); err != nil {
-			return err
-		}
-	}
-	for _, b := range w.Premises {
-		mortgaged := "N"
-		if b.Mortgage {
-			mortgaged = "Y"
-		}
-		if _, err := premises.ExecContext(ctx, b.Number, b.Address, useCodes[b.Use], float64(b.Area), numbers[b.Owner], b.Since.Format(time.DateOnly), mortgaged); err != nil {
-			return err
-		}
-	}
-	return nil
+	return text
 }
 
 //go:embed connectors
 var connectors embed.FS
 
+// files are the databases of the connectors there are, by the connector's name.
+var files = map[string]string{
+	"identity": PoliceFile, "household": PoliceFile, "marriage": CivilFile, "premises": HousingFile, "deed": HousingFile, "enterprise": RegulationFile,
+	"taxpayer": TaxFile, "insurance": SocialFile, "disability": DisabledFile, "declaration": CustomsFile,
+}
+
 // Connect writes the connector of a department's dataset into its gateway's folder of connectors. name is the definition
-// ("identity" or "premises"), databases the folder Write wrote to, which must stay where it is seen from there.
+// ("identity", "premises", …), databases the folder Write wrote to, which must stay where it is seen from there.
 func Connect(name, folder, databases string) error {
-	text, err := connectors.ReadFile("connectors/" + name + ".yaml")
-	if err != nil {
-		return fmt.Errorf("departments: there is no connector %q", name)
-	}
 	relative, err := filepath.Rel(folder, databases)
 	if err != nil {
 		return fmt.Errorf("departments: %w", err)
+	}
+	return ConnectTo(name, folder, "{sqlite: "+fmt.Sprintf("%q", filepath.ToSlash(filepath.Join(relative, files[name])))+"}")
+}
+
+// ConnectTo is Connect with another source, in YAML.
+func ConnectTo(name, folder, source string) error {
+	text, err := connectors.ReadFile("connectors/" + name + ".yaml")
+	if err != nil {
+		return fmt.Errorf("departments: there is no connector %q", name)
 	}
 	if err := os.MkdirAll(folder, folderMode); err != nil {
 		return fmt.Errorf("departments: %w", err)
 	}
 	path := filepath.Join(folder, name+".yaml")
-	whole := append([]byte("# Where the database is; what follows maps it to the dataset.\nsource: {sqlite: "+fmt.Sprintf("%q", filepath.ToSlash(filepath.Join(relative, files[name])))+"}\n\n"), text...)
+	whole := append([]byte("# Where the database is; what follows maps it to the dataset.\nsource: "+source+"\n\n"), text...)
 	if old, err := os.ReadFile(path); err == nil && string(old) == string(whole) {
 		return nil // a file that does not change does not restart its reader
 	}
 	return os.WriteFile(path, whole, fileMode)
 }
-
-var files = map[string]string{"identity": PoliceFile, "premises": HousingFile}

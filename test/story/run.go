@@ -24,8 +24,12 @@ const (
 	connectorsFolder  = "connectors"  // in a gateway's folder
 )
 
-// connected says which organisation's gateway reads which department's database.
-var connected = map[string]string{"services": "identity", "planning": "premises"}
+// connected says which datasets each organisation's gateway reads from its departments' databases.
+var connected = map[string][]string{
+	"services": {"identity", "household", "marriage", "insurance", "disability"},
+	"planning": {"premises", "deed"},
+	"market":   {"enterprise", "taxpayer", "declaration"},
+}
 
 // Prepare writes the departments' databases of a network, and connects them to the gateways. It may be called before the
 // network is up; a gateway that runs is told by network.Up, which restarts what has a changed configuration.
@@ -35,13 +39,11 @@ func Prepare(ctx context.Context, n *network.Network, world departments.World) e
 		return err
 	}
 	for _, org := range n.Topology.Organisations {
-		name, has := connected[org.Name]
-		if !has {
-			continue
-		}
 		folder := n.Layout.Organisation(org).Gateway().File(connectorsFolder)
-		if err := departments.Connect(name, folder, databases); err != nil {
-			return err
+		for _, name := range connected[org.Name] {
+			if err := departments.Connect(name, folder, databases); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

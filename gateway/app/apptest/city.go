@@ -58,13 +58,17 @@ var organisations = []struct {
 	agencies map[string][]access.Role
 }{
 	{"services", map[string][]access.Role{
-		"services.hall":   {access.Agency, access.Admin, access.Portal},
-		"services.police": {access.Agency, access.Admin},
+		"services.hall":     {access.Agency, access.Admin, access.Portal},
+		"services.police":   {access.Agency, access.Admin},
+		"services.civil":    {access.Agency, access.Admin},
+		"services.social":   {access.Agency, access.Admin},
+		"services.disabled": {access.Agency, access.Admin},
 	}},
 	{"planning", map[string][]access.Role{"planning.housing": {access.Agency, access.Admin}}},
 	{"market", map[string][]access.Role{
 		"market.regulation": {access.Agency, access.Admin},
 		"market.tax":        {access.Agency, access.Admin},
+		"market.customs":    {access.Agency, access.Admin},
 	}},
 	{"audit", map[string][]access.Role{"audit.office": {access.Agency, access.Admin, access.Auditor}}},
 }

@@ -59,7 +59,7 @@ func TestStatusOfWhatDoesNotRun(t *testing.T) {
 	require.NoDirExists(t, state, "status changes nothing")
 
 	require.NoError(t, run(t.Context(), out, "material", "--state", state))
-	require.Contains(t, out.String(), "identities of 4 organisations and 6 agencies")
+	require.Contains(t, out.String(), "identities of 4 organisations and 10 agencies")
 	out = &buffer{}
 	require.ErrorIs(t, run(t.Context(), out, "status", "--state", state), errNotUp)
 	require.Contains(t, out.String(), "services-peer0")

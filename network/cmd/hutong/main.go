@@ -68,10 +68,10 @@ one it is the default network of four organisations, network/topology.yaml.`,
 	cobra.EnableCommandSorting = false
 	root.AddGroup(&cobra.Group{ID: groupNetwork, Title: "The network:"},
 		&cobra.Group{ID: groupStages, Title: "The stages of `up`, in order; each can be run alone:"},
-		&cobra.Group{ID: groupSigning, Title: "On an agency's own machine:"})
+		&cobra.Group{ID: groupAgency, Title: "On an agency's own machine:"})
 	add(root, groupNetwork, upCommand(options), statusCommand(options), logsCommand(options), projectionCommand(options), downCommand(options))
 	add(root, groupStages, stageCommands(options)...)
-	add(root, groupSigning, signCommand())
+	add(root, groupAgency, signCommand(), connectorCommand())
 	return root
 }
 
@@ -79,7 +79,7 @@ one it is the default network of four organisations, network/topology.yaml.`,
 const (
 	groupNetwork = "network"
 	groupStages  = "stages"
-	groupSigning = "signing"
+	groupAgency  = "agency"
 )
 
 func add(root *cobra.Command, group string, commands ...*cobra.Command) {
