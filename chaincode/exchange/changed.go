@@ -24,6 +24,12 @@ func (r DenyAccess) Changes() string { return Grants.Noun + "/" + r.Grant }
 func (r WithdrawGrant) Changes() string { return Grants.Noun + "/" + r.Grant }
 
 // Changes implements kernel.Changer.
+func (r RotateKey) Changes() string { return Subjects.Noun + "/" + r.Subject }
+
+// Changes implements kernel.Changer.
+func (r RecoverKey) Changes() string { return Subjects.Noun + "/" + r.Subject }
+
+// Changes implements kernel.Changer.
 func (r RevokeConsent) Changes() string { return Consents.Noun + "/" + r.Consent }
 
 // Changes implements kernel.Changer. A request makes a use; what it shares with others is the subject's log, in which it

@@ -31,6 +31,10 @@ var (
 		Doc:   "A person or enterprise under a pseudonym, with the key it signs with.",
 		Index: func(s Subject) state.Index { return state.Index{Subject: s.Pseudonym} }}
 
+	Keys = state.Map[Key]{Noun: "key", Parts: []string{"pseudonym", "thumbprint"},
+		Doc:   "A key a subject signed with before: when, and what put another in its place.",
+		Index: func(k Key) state.Index { return state.Index{Subject: k.Subject} }}
+
 	Consents = state.Map[Consent]{Noun: "consent", Parts: []string{"id"},
 		Doc: "A subject's signed agreement to uses of its data, with how often it has been used.",
 		Index: func(c Consent) state.Index {
@@ -51,7 +55,7 @@ var (
 )
 
 // Collections of this contract, for the projection, the auditor and the catalogue of keys.
-var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Subjects, Consents, Uses, Logs, Anchors, AllSeries}
+var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Subjects, Keys, Consents, Uses, Logs, Anchors, AllSeries}
 
 // DatasetKey takes a dataset id apart into the parts of its key.
 func DatasetKey(id string) []string {

@@ -12,6 +12,42 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/state"
 )
 
+// ConsentVerify is the read that verifies a consent's signatures anew.
+const ConsentVerify = "consent:Verify"
+
+// ConsentByID names a consent.
+type ConsentByID struct {
+	Consent string `json:"consent"`
+}
+
+// Validate implements kernel.Validator.
+func (r ConsentByID) Validate() error { return CheckIdentifier("consent", r.Consent) }
+
+// Signatures are a consent's, verified, each with the key that made it and when that key was in use.
+type Signatures struct {
+	Consent    string     `json:"consent"`
+	Subject    string     `json:"subject"`
+	JWS        string     `json:"jws"`
+	Key        KeyPeriod  `json:"key"`
+	Revocation string     `json:"revocation,omitempty"`
+	RevokedBy  *KeyPeriod `json:"revocation_key,omitempty"`
+}
+
+// Verify verifies what a subject signed for a consent, by the keys of their time. by is the key that signed the consent,
+// revokedBy the one that signed its revocation, nil where none did. Faults: signature.forged and those of signed.Open.
+func (c Consent) Verify(by KeyPeriod, revokedBy *KeyPeriod) (s Signatures, err error) {
+	var terms ConsentTerms
+	if err := signed.Open(c.JWS, "consent.jws", ConsentKind, by.SigningKey, &terms); err != nil {
+		return s, err
+	}
+	if revokedBy != nil {
+		if err := signed.Open(c.Revocation, "consent.revocation", RevocationKind, revokedBy.SigningKey, new(Revocation)); err != nil {
+			return s, err
+		}
+	}
+	return Signatures{Consent: c.ID, Subject: c.Terms.Subject, JWS: c.JWS, Key: by, Revocation: c.Revocation, RevokedBy: revokedBy}, nil
+}
+
 // Validate checks the form of what a subject signs to agree.
 func (t ConsentTerms) Validate() error {
 	if t.Channel == "" {
@@ -84,7 +120,7 @@ func (r GiveConsent) Give(id, channel string, s Subject, d Dataset, at time.Time
 	if !at.Before(terms.Until) {
 		return c, event, ErrConsentExpired.On("request.jws.valid_until", "future")
 	}
-	c = Consent{Head: state.Head{ID: id, Status: Given}, Terms: terms, JWS: r.JWS}
+	c = Consent{Head: state.Head{ID: id, Status: Given}, Terms: terms, JWS: r.JWS, Key: s.SigningKey.Thumbprint()}
 	return c, c.change(EventConsentGiven), nil
 }
 
@@ -125,7 +161,7 @@ func (c Consent) Revoke(r RevokeConsent, channel string, s Subject, at time.Time
 	if c.Status == Revoked {
 		return c, none, ErrConsentRevoked
 	}
-	c.Status, c.RevokedAt, c.Revocation = Revoked, &at, r.JWS
+	c.Status, c.RevokedAt, c.Revocation, c.RevokedBy = Revoked, &at, r.JWS, s.SigningKey.Thumbprint()
 	return c, c.change(EventConsentRevoked), nil
 }
 

@@ -77,6 +77,7 @@ func TestRevokeConsent(t *testing.T) {
 			require.Equal(t, exchange.Revoked, c.Status)
 			require.Equal(t, now, *c.RevokedAt)
 			require.Equal(t, request.JWS, c.Revocation)
+			require.Equal(t, public(keys[alice]).Thumbprint(), c.RevokedBy)
 			require.Equal(t, kernel.Change{Type: exchange.EventConsentRevoked, ID: otherID, Subject: alice, Agency: tax, Case: caseID}, event)
 		}
 		return err

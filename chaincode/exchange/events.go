@@ -19,6 +19,8 @@ const (
 	EventGrantDenied       = "grant.denied.v1"
 	EventGrantWithdrawn    = "grant.withdrawn.v1"
 	EventSubjectRegistered = "subject.registered.v1"
+	EventSubjectRotated    = "subject.rotated.v1"
+	EventSubjectRecovered  = "subject.recovered.v1"
 	EventConsentGiven      = "consent.given.v1"
 	EventConsentRevoked    = "consent.revoked.v1"
 	EventUseRequested      = "use.requested.v1"
@@ -39,6 +41,8 @@ var Events = slices.Concat([]kernel.Event{
 	{Type: EventGrantDenied, Doc: "The provider denied a request. id: the grant; agency: the consumer."},
 	{Type: EventGrantWithdrawn, Doc: "The provider ended a grant. id: the grant; agency: the consumer."},
 	{Type: EventSubjectRegistered, Doc: "A subject's key was registered. id and subject: the pseudonym; agency: who registered it."},
+	{Type: EventSubjectRotated, Doc: "A subject put a new key in the place of the one it had. id and subject: the pseudonym."},
+	{Type: EventSubjectRecovered, Doc: "An agency put a new key in the place of one that a subject lost. id and subject: the pseudonym; agency: who answers for it."},
 	{Type: EventConsentGiven, Doc: "A subject agreed to a use of its data. id: the consent; agency: the consumer it is for."},
 	{Type: EventConsentRevoked, Doc: "A subject ended a consent. id: the consent; agency: the consumer it was for."},
 	{Type: EventUseRequested, Doc: "An agency asked for a subject's data. id: the use; agency: the provider, who must deliver."},

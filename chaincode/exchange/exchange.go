@@ -35,7 +35,6 @@ const (
 	GrantDeny       = "grant:Deny"
 	GrantWithdraw   = "grant:Withdraw"
 	SubjectRegister = "subject:Register"
-	SubjectKey      = "subject:Key" // read: the key to verify a subject's signature with
 	ConsentGive     = "consent:Give"
 	ConsentRevoke   = "consent:Revoke"
 	UseRequest      = "use:Request"
@@ -157,11 +156,15 @@ type WithdrawGrant struct {
 	Reason string `json:"reason"` // code
 }
 
-// Subject is a person or enterprise under a pseudonym, with the key it signs with. Key: the pseudonym.
+// Subject is a person or enterprise under a pseudonym, with the key it signs with now. Key: the pseudonym. Keys it signed
+// with before are records of their own (Key).
 type Subject struct {
 	state.Head
 	Pseudonym  string     `json:"pseudonym"`
 	SigningKey signed.Key `json:"signing_key"`
+	Since      time.Time  `json:"key_since"`      // when the key was registered
+	Keys       int        `json:"keys"`           // how many the subject has had, with this one
+	Recovered  int        `json:"keys_recovered"` // how many of them took the place of one that was lost
 }
 
 // RegisterSubject registers a subject's key (an agency with the duty identity, role agency). Proof is a JWS of kind
@@ -177,11 +180,6 @@ type Registration struct {
 	Channel    string `json:"channel"`
 	Subject    string `json:"subject"`
 	Thumbprint string `json:"thumbprint"` // RFC 7638
-}
-
-// KeyOf asks for a subject's key.
-type KeyOf struct {
-	Subject string `json:"subject"`
 }
 
 // ConsentTerms is what a subject signs to agree to uses of its data: JWS of kind ConsentKind.
@@ -205,9 +203,12 @@ type Consent struct {
 	state.Head
 	Terms      ConsentTerms `json:"terms"`
 	JWS        string       `json:"jws"`
+	Key        string       `json:"key"` // thumbprint of the key that signed it
 	Uses       int          `json:"uses"`
 	RevokedAt  *time.Time   `json:"revoked_at,omitempty"`
-	Revocation string       `json:"revocation,omitempty"` // the JWS
+	Revocation string       `json:"revocation,omitempty"`     // the JWS
+	RevokedBy  string       `json:"revocation_key,omitempty"` // thumbprint of the key that signed the revocation
+	Recovery   string       `json:"recovery,omitempty"`       // thumbprint of the key whose recovery ended it, without a revocation
 }
 
 // GiveConsent records a signed consent (role portal or agency).

@@ -130,6 +130,7 @@ func sign(key *ecdsa.PrivateKey, kind string, content any) string {
 func subject(pseudonym string) exchange.Subject {
 	return exchange.Subject{
 		Head: state.Head{ID: pseudonym, Status: exchange.Registered}, Pseudonym: pseudonym, SigningKey: public(keys[pseudonym]),
+		Since: now, Keys: 1,
 	}
 }
 
@@ -178,5 +179,5 @@ func consentTerms() exchange.ConsentTerms {
 }
 
 func given() exchange.Consent {
-	return exchange.Consent{Head: state.Head{ID: otherID, Status: exchange.Given}, Terms: consentTerms()}
+	return exchange.Consent{Head: state.Head{ID: otherID, Status: exchange.Given}, Terms: consentTerms(), Key: public(keys[alice]).Thumbprint()}
 }

@@ -60,6 +60,7 @@ func TestIndexes(t *testing.T) {
 	require.Equal(t, housing, exchange.Grants.Index(granted()).Agency)
 	require.Equal(t, tax, exchange.Grants.Index(granted()).Peer)
 	require.Equal(t, alice, exchange.Subjects.Index(subject(alice)).Subject)
+	require.Equal(t, alice, exchange.Keys.Index(exchange.Key{Subject: alice}).Subject)
 	require.Equal(t, housing, exchange.Consents.Index(consent).Agency)
 	require.Equal(t, caseID, exchange.Consents.Index(consent).Case)
 	require.Equal(t, tax, exchange.Uses.Index(used(1)).Peer)

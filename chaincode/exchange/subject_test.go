@@ -24,7 +24,7 @@ func TestRegisterSubject(t *testing.T) {
 	run := func(w *world) error {
 		request := exchange.RegisterSubject{Pseudonym: alice, SigningKey: public(keys[alice]), Proof: sign(w.signer, exchange.RegistrationKind, w.proof)}
 		require.NoError(t, request.Validate())
-		s, log, event, err := request.Register(w.registrar, channel)
+		s, log, event, err := request.Register(w.registrar, channel, now)
 		if err == nil {
 			require.Equal(t, subject(alice), s)
 			require.Equal(t, exchange.Log{Head: state.Head{ID: alice, Status: exchange.Kept, First: exchange.Kept}, Subject: alice}, log)

@@ -43,6 +43,7 @@ var (
 	fieldForm      = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 	pseudonymForm  = regexp.MustCompile(`^[A-Za-z0-9_-]{20,64}$`)
 	identifierForm = regexp.MustCompile(kernel.IDForm)
+	thumbprintForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 	nonceForm      = regexp.MustCompile(`^[A-Za-z0-9_-]{16,64}$`)
 )
 

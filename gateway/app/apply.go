@@ -10,7 +10,6 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
-	"github.com/hutong-gov/hutong/chaincode/signed"
 	"github.com/hutong-gov/hutong/gateway/credential/seal"
 	"github.com/hutong-gov/hutong/gateway/ledger"
 	"github.com/hutong-gov/hutong/gateway/vault"
@@ -52,11 +51,11 @@ func (a *App) Apply(ctx context.Context, who Actor, req Apply) (answer Applied, 
 	if err := who.mayAct(application.Subject, "application.subject"); err != nil {
 		return answer, err
 	}
-	key, err := a.signingKey(ctx, application.Subject)
+	keys, err := a.signingKeys(ctx, application.Subject)
 	if err != nil {
 		return answer, err
 	}
-	if err := signed.Open(req.Application, "application", collaboration.ApplicationKind, key, &application); err != nil {
+	if err := keys.open(req.Application, "application", collaboration.ApplicationKind, &application); err != nil {
 		return answer, err
 	}
 	if application.Case != caseID(portal.Agency, application.Subject, req.Key) {
@@ -69,7 +68,7 @@ func (a *App) Apply(ctx context.Context, who Actor, req Apply) (answer Applied, 
 	if application.Hash != definition.Hash {
 		return answer, collaboration.ErrDefinitionChanged.On("application.hash", "equals:definition.hash")
 	}
-	if err := a.checkConsents(req.Consents, application, key); err != nil {
+	if err := a.checkConsents(req.Consents, application, keys); err != nil {
 		return answer, err
 	}
 	// The ledger judges this too; asked here, the answers of an application that cannot be are not kept.
@@ -126,25 +125,15 @@ func (a Actor) mayAct(subject, field string) error {
 	return fault.New(fault.Denied, "access.other_subject", "sign and send only for yourself").On(field, "equals:token.subject")
 }
 
-// signingKey is the key registered for a subject, asked of the ledger itself: a signature is judged by what is committed,
-// not by what the projection has seen.
-func (a *App) signingKey(ctx context.Context, subject string) (key signed.Key, err error) {
-	err = a.Ledger.Evaluate(ctx, a.reader(), exchange.Name, exchange.SubjectKey, exchange.KeyOf{Subject: subject}, &key)
-	if f := fault.From(err); f != nil && f.Kind == fault.Missing {
-		return key, fault.New(fault.Refused, "subject.unregistered", "register a signing key first: PUT /v1/subjects/me").On("subject", "registered")
-	}
-	return key, err
-}
-
 // checkConsents judges consents before anything is written: signed by the applicant, for this case and service.
-func (a *App) checkConsents(consents []string, application collaboration.Application, key signed.Key) error {
+func (a *App) checkConsents(consents []string, application collaboration.Application, keys signingKeys) error {
 	if len(consents) > MaxConsents {
 		return fault.Field("consents", fmt.Sprintf("max_items:%d", MaxConsents), "send the draft's consents, each once")
 	}
 	for i, jws := range consents {
 		at := fmt.Sprintf("consents[%d]", i)
 		var terms exchange.ConsentTerms
-		if err := signed.Open(jws, at, exchange.ConsentKind, key, &terms); err != nil {
+		if err := keys.open(jws, at, exchange.ConsentKind, &terms); err != nil {
 			return err
 		}
 		if err := terms.Validate(); err != nil {
@@ -251,12 +240,12 @@ func (a *App) Resubmit(ctx context.Context, who Actor, req Resubmit) (Receipt, e
 	if err := request.Validate(); err != nil {
 		return Receipt{}, renamed(err, "jws", "application")
 	}
-	key, err := a.signingKey(ctx, c.Subject)
+	keys, err := a.signingKeys(ctx, c.Subject)
 	if err != nil {
 		return Receipt{}, err
 	}
 	var application collaboration.Application
-	if err := signed.Open(req.Application, "application", collaboration.ApplicationKind, key, &application); err != nil {
+	if err := keys.open(req.Application, "application", collaboration.ApplicationKind, &application); err != nil {
 		return Receipt{}, err
 	}
 	if application.Case != c.ID {

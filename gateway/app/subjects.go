@@ -48,7 +48,7 @@ type RegisterKey struct {
 	Proof      string     `json:"proof" max:"16384" doc:"Compact JWS of type hutong-registration+jwt by that key over {channel, subject, thumbprint}."`
 }
 
-// RegisterKey registers the citizen's signing key. There is one, for good: what it signed must stay verifiable.
+// RegisterKey registers the citizen's signing key. Another takes its place by RotateKey or RecoverKey.
 func (a *App) RegisterKey(ctx context.Context, who Actor, req RegisterKey) (Receipt, error) {
 	if err := who.is(Citizen); err != nil {
 		return Receipt{}, err

@@ -24,8 +24,24 @@ func citizenRoutes(a *app.App) []Route {
 		},
 		{
 			Method: http.MethodPut, Path: "/v1/subjects/me", Roles: citizens, Handler: Handle(a.RegisterKey),
-			Doc:     Doc{Tag: "subjects", Summary: "Register my signing key", Detail: "The key is the citizen's own: made and kept where the citizen is. The proof shows that the citizen holds it. There is one key, for good."},
+			Doc:     Doc{Tag: "subjects", Summary: "Register my signing key", Detail: "The key is the citizen's own: made and kept where the citizen is. The proof shows that the citizen holds it."},
 			Reasons: []string{"subject.conflict", "exchange.key_mismatch", "exchange.subject_mismatch", "exchange.channel_mismatch", "signature.forged", "signature.kind", "signature.malformed", "gateway.not_served"},
+		},
+		{
+			Method: http.MethodPut, Path: "/v1/subjects/me/key", Roles: citizens, Handler: Handle(a.RotateKey),
+			Doc:     Doc{Tag: "subjects", Summary: "Put a new key in the place of mine", Detail: "The key in use names its successor, and the new one shows that it is held. Consents given before stay, and what the old key signed stays verifiable."},
+			Reasons: []string{"subject.missing", "exchange.key_used", "exchange.too_many_keys", "exchange.key_mismatch", "exchange.subject_mismatch", "exchange.channel_mismatch", "idempotency.conflict", "signature.forged", "signature.kind", "signature.malformed", "gateway.not_served"},
+		},
+		{
+			Method: http.MethodPut, Path: "/v1/subjects/{pseudonym}/key-recovery", Roles: []string{app.Officer}, Handler: Handle(a.RecoverKey),
+			Doc: Doc{Tag: "subjects", Summary: "Put a new key in the place of one that was lost", Detail: "For an officer of an agency with the duty identity who has seen that it is the subject who asks. It is recorded as a recovery, with the reason and the officer. " +
+				"With end_consents the consents in force end at once, up to 64, the latest first."},
+			Reasons: []string{"subject.missing", "consent.missing", "exchange.agency_unregistered", "exchange.not_identity_agency", "exchange.staff_required", "exchange.key_used", "exchange.too_many_keys", "exchange.key_mismatch", "exchange.subject_mismatch", "exchange.channel_mismatch", "idempotency.conflict", "signature.forged", "signature.kind", "signature.malformed", "gateway.not_served"},
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/subjects/{pseudonym}/keys", Roles: []string{app.Citizen, app.Officer, app.Portal, app.Auditor}, Handler: Handle(a.SubjectKeys),
+			Doc:     Doc{Tag: "subjects", Summary: "List a subject's keys", Detail: "All it has had, with when each was in use and how it ended: with it, what the subject signed at any time can be verified. A citizen sees their own."},
+			Reasons: []string{"subject.missing"},
 		},
 		{
 			Method: http.MethodGet, Path: "/v1/subjects/me/uses", Roles: citizens, Handler: Handle(a.MyUses),
@@ -71,6 +87,11 @@ func citizenRoutes(a *app.App) []Route {
 			Method: http.MethodGet, Path: "/v1/consents", Roles: []string{app.Citizen, app.Officer, app.Auditor}, Handler: Handle(a.Consents),
 			Doc:     Doc{Tag: "consents", Summary: "List consents", Detail: "A citizen's own, those given to an officer's agency, all for an auditor."},
 			Reasons: []string{"projection.behind"},
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/consents/{id}/signatures", Roles: []string{app.Citizen, app.Officer, app.Auditor}, Handler: Handle(a.ConsentSignatures),
+			Doc:     Doc{Tag: "consents", Summary: "Verify a consent's signatures", Detail: "What the citizen signed, each with the key of its time. For the citizen, the two agencies concerned, and auditors."},
+			Reasons: []string{"consent.missing", "key.missing", "access.other_agency", "signature.forged"},
 		},
 		{
 			Method: http.MethodPut, Path: "/v1/consents/{id}/revocation", Roles: submitters, Handler: Handle(a.RevokeConsent),

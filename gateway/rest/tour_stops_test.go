@@ -1,6 +1,9 @@
 package rest_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"encoding/pem"
 	"strings"
@@ -180,6 +183,36 @@ func (t *tour) deciding() {
 func licence() *app.Content {
 	return &app.Content{Values: json.RawMessage(`{"credit_code":"911101990000000000","enterprise_name":"a","legal_representative":"b",
 		"premises_address":"c","business_scope":"d","registered_capital_yuan":1,"established_on":"2026-01-01"}`)}
+}
+
+// keys puts new keys in the place of citizen1's: the citizen's own doing, then an officer's. Nothing is signed after it.
+func (t *tour) keys() {
+	for _, consent := range items(t.call("GET /v1/consents", "services", "citizen1", nil)) {
+		if terms, _ := consent["terms"].(map[string]any); text(terms, "consumer") == "market.tax" {
+			t.call("GET /v1/consents/{id}/signatures", "services", "citizen1", nil, text(consent, "id"))
+			break
+		}
+	}
+	next := func() (*ecdsa.PrivateKey, signed.Key, string) {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		require.NoError(t, err)
+		public, err := signed.KeyOf(&key.PublicKey)
+		require.NoError(t, err)
+		proof, err := signed.Sign(key, exchange.RegistrationKind, exchange.Registration{Channel: t.me.Channel, Subject: t.me.Pseudonym, Thumbprint: public.Thumbprint()})
+		require.NoError(t, err)
+		return key, public, proof
+	}
+	old, err := signed.KeyOf(&t.key.PublicKey)
+	require.NoError(t, err)
+	key, public, proof := next()
+	t.call("PUT /v1/subjects/me/key", "services", "citizen1", app.RotateKey{SigningKey: public, Proof: proof, Authorisation: t.sign(exchange.RotationKind, exchange.Rotation{
+		Channel: t.me.Channel, Subject: t.me.Pseudonym, Thumbprint: old.Thumbprint(), Successor: public.Thumbprint(),
+	})})
+	t.key = key
+	key, public, proof = next()
+	t.call("PUT /v1/subjects/{pseudonym}/key-recovery", "services", "officer.police", app.RecoverKey{SigningKey: public, Proof: proof, Reason: "device_lost", EndConsents: true}, t.me.Pseudonym)
+	t.key = key
+	t.call("GET /v1/subjects/{pseudonym}/keys", "services", "citizen1", nil, t.me.Pseudonym)
 }
 
 func (t *tour) certificates() {

@@ -69,6 +69,7 @@ func (t *tour) walk() {
 	t.applying()
 	t.deciding()
 	t.certificates()
+	t.keys()
 	t.auditing()
 	t.subscribing()
 	t.offline()

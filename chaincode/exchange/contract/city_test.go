@@ -120,6 +120,7 @@ type city struct {
 	tester
 	*ledgertest.Ledger
 	commands int
+	staff    string // who acts, where it matters
 
 	grant, matter, consent string // that everything is in order with; see prepare
 }
@@ -131,7 +132,7 @@ func newCity(t tester) *city {
 // try submits a command under an idempotency key of its own.
 func (c *city) try(agency string, role access.Role, function string, request any) (kernel.Receipt, error) {
 	c.commands++
-	return c.As(agency, role).Submit(function, fmt.Sprintf("command-%d", c.commands), request)
+	return c.As(agency, role).SubmitAs(c.staff, function, fmt.Sprintf("command-%d", c.commands), request)
 }
 
 // do submits a command that must succeed and gives the record's id.
@@ -177,6 +178,23 @@ func (c *city) terms() exchange.Terms {
 func proof(pseudonym string, key *ecdsa.PrivateKey) exchange.RegisterSubject {
 	return exchange.RegisterSubject{Pseudonym: pseudonym, SigningKey: public(key), Proof: sign(key, exchange.RegistrationKind,
 		exchange.Registration{Channel: ledgertest.Channel, Subject: pseudonym, Thumbprint: public(key).Thumbprint()})}
+}
+
+// rotation lets a subject's key name its successor.
+func rotation(pseudonym string, old, next *ecdsa.PrivateKey) exchange.RotateKey {
+	return exchange.RotateKey{
+		Subject: pseudonym, SigningKey: public(next), Proof: proof(pseudonym, next).Proof,
+		Authorisation: sign(old, exchange.RotationKind, exchange.Rotation{
+			Channel: ledgertest.Channel, Subject: pseudonym, Thumbprint: public(old).Thumbprint(), Successor: public(next).Thumbprint(),
+		}),
+	}
+}
+
+// recovery registers a key in the place of one that was lost, and ends consents.
+func recovery(pseudonym string, next *ecdsa.PrivateKey, consents ...string) exchange.RecoverKey {
+	return exchange.RecoverKey{
+		Subject: pseudonym, SigningKey: public(next), Proof: proof(pseudonym, next).Proof, Reason: "device_lost", Consents: append([]string{}, consents...),
+	}
 }
 
 func (c *city) consentTerms() exchange.ConsentTerms {
@@ -233,6 +251,13 @@ func read[T any](c *city, function, id string) (record T) {
 	c.Helper()
 	require.NoError(c, c.As(office, access.Auditor).On(exchange.Name).Query(function, kernel.ByID{ID: id}, &record))
 	return record
+}
+
+// verify asks a question that is not about a record by its id.
+func verify[T any](c *city, function string, request any) (answer T) {
+	c.Helper()
+	require.NoError(c, c.As(office, access.Auditor).On(exchange.Name).Query(function, request, &answer))
+	return answer
 }
 
 // last are the changes that the last transaction announced.

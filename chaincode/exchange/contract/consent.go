@@ -28,7 +28,27 @@ func consents() []kernel.Function {
 				return c, announce(tx, event, err)
 			},
 		}),
+		kernel.NewRead(exchange.ConsentVerify, access.Everyone(), "A consent's signatures, verified anew by the keys of their time.",
+			func(tx *kernel.Tx, r exchange.ConsentByID) (s exchange.Signatures, err error) {
+				c, err := get(tx, exchange.Consents, "consent", r.Consent)
+				if err != nil {
+					return s, err
+				}
+				by, err := keyOf(tx, "consent", c.Terms.Subject, c.Key)
+				if err != nil || c.RevokedBy == "" {
+					return verified(c, by, nil, err)
+				}
+				revokedBy, err := keyOf(tx, "consent", c.Terms.Subject, c.RevokedBy)
+				return verified(c, by, &revokedBy, err)
+			}),
 	}
+}
+
+func verified(c exchange.Consent, by exchange.KeyPeriod, revokedBy *exchange.KeyPeriod, err error) (exchange.Signatures, error) {
+	if err != nil {
+		return exchange.Signatures{}, err
+	}
+	return c.Verify(by, revokedBy)
 }
 
 // consentKey derives the consent's id. The request is valid, so its terms can be read; if they could not, the empty id is

@@ -31,7 +31,7 @@ func New() *kernel.Contract {
 		Functions: slices.Concat(
 			agencies(), datasets(), grants(), subjects(), consents(), uses(), anchors(),
 			kernel.Reads(exchange.Agencies), kernel.Reads(exchange.Datasets), kernel.Reads(exchange.Schemas), kernel.Reads(exchange.Grants),
-			kernel.Reads(exchange.Subjects), kernel.Reads(exchange.Consents), kernel.Reads(exchange.Uses),
+			kernel.Reads(exchange.Subjects), kernel.Reads(exchange.Keys), kernel.Reads(exchange.Consents), kernel.Reads(exchange.Uses),
 			kernel.Reads(exchange.Logs), kernel.Reads(exchange.Anchors), kernel.Reads(exchange.AllSeries),
 		),
 	}).Build()

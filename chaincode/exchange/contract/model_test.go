@@ -1,6 +1,8 @@
 package contract_test
 
 import (
+	"crypto/ecdsa"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -27,7 +29,8 @@ type model struct {
 	cases    []*modelCase
 	consents []*modelConsent
 	uses     []*modelUse
-	tally    map[string]int // commands that were carried out, by function; shared by all runs
+	signers  map[string]*ecdsa.PrivateKey // whose signature counts now, by subject; others' and earlier ones do not
+	tally    map[string]int               // commands that were carried out, by function; shared by all runs
 }
 
 type modelDataset struct {
@@ -70,10 +73,24 @@ var (
 	columns = []string{"address", "area"}
 )
 
+// reached are the functions that random histories must have carried out.
+var reached = []string{exchange.UseRequest, exchange.UseDeliver, exchange.UseAcknowledge, exchange.ConsentRevoke, exchange.GrantWithdraw, exchange.SubjectRotate, exchange.SubjectRecover}
+
 func TestModel(t *testing.T) {
 	tally := map[string]int{}
+	missed := func(function string) bool { return tally[function] == 0 }
+	for round := 0; round == 0 || round < 5 && slices.ContainsFunc(reached, missed); round++ { // few histories may all miss one
+		checkModel(t, tally)
+	}
+	for _, function := range reached {
+		require.NotZero(t, tally[function], "the runs never got to %s", function)
+	}
+	t.Log(tally)
+}
+
+func checkModel(t *testing.T, tally map[string]int) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &model{city: newCity(t).register(), t: t, datasets: map[string]*modelDataset{}, tally: tally}
+		m := &model{city: newCity(t).register(), t: t, datasets: map[string]*modelDataset{}, tally: tally, signers: maps.Clone(keys)}
 		for _, person := range people {
 			m.openCase(person, players)
 		}
@@ -81,20 +98,16 @@ func TestModel(t *testing.T) {
 		actions := map[string]func(*rapid.T){
 			"publish": m.publish, "publish too": m.publish, "withdraw a dataset": m.withdrawDataset,
 			"ask for a grant": m.askGrant, "ask for another": m.askGrant, "decide": m.decide, "decide more": m.decide, "withdraw a grant": m.withdrawGrant,
-			"consent": m.giveConsent, "consent again": m.giveConsent, "revoke": m.revoke,
+			"consent": m.giveConsent, "consent again": m.giveConsent, "revoke": m.revoke, "another key": m.anotherKey,
 			"open a case": func(*rapid.T) { m.openCase(m.pick("subject", people), m.some("agencies", players)) }, "close a case": m.closeCase,
 			"use": m.requestUse, "use it": m.requestUse, "use it again": m.requestUse, "use it once more": m.requestUse, "deliver": m.deliver, "deliver more": m.deliver,
-			"acknowledge": m.acknowledge, "time passes": m.pass, "": m.checkHeads,
+			"acknowledge": m.acknowledge, "acknowledge more": m.acknowledge, "time passes": m.pass, "": m.checkHeads,
 		}
 		for range 4 { // about 30 actions each
 			t.Repeat(actions)
 		}
 		m.checkLogs()
 	})
-	for _, function := range []string{exchange.UseRequest, exchange.UseDeliver, exchange.UseAcknowledge, exchange.ConsentRevoke, exchange.GrantWithdraw} {
-		require.NotZero(t, tally[function], "the runs never got to %s", function)
-	}
-	t.Log(tally)
 }
 
 // begin gives a run a dataset that is granted, so that it need not find its way there by chance.
@@ -278,12 +291,12 @@ func (m *model) giveConsent(*rapid.T) {
 	terms.Purpose, terms.Fields = m.pick("purpose", goals), m.some("fields", columns)
 	terms.MaxUses = rapid.IntRange(1, 3).Draw(m.t, "uses")
 	terms.From, terms.Until = m.period()
-	signer := terms.Subject
+	signer := m.signers[terms.Subject]
 	if m.seldom("forge") {
-		signer = m.pick("signer", people)
+		signer = rapid.SampledFrom([]*ecdsa.PrivateKey{keys[alice], m.signers[alice], m.signers[bob]}).Draw(m.t, "signer")
 	}
-	may := signer == terms.Subject && !m.datasets[g.dataset].withdrawn && m.Now().Before(terms.Until)
-	if id, done := m.attempt(may, hall, access.Portal, exchange.ConsentGive, exchange.GiveConsent{JWS: sign(keys[signer], exchange.ConsentKind, terms)}); done {
+	may := signer == m.signers[terms.Subject] && !m.datasets[g.dataset].withdrawn && m.Now().Before(terms.Until)
+	if id, done := m.attempt(may, hall, access.Portal, exchange.ConsentGive, exchange.GiveConsent{JWS: sign(signer, exchange.ConsentKind, terms)}); done {
 		m.consents = append(m.consents, &modelConsent{id: id, terms: terms})
 	}
 }
@@ -294,10 +307,53 @@ func (m *model) revoke(*rapid.T) {
 	}
 	c := anyOf(m, "consent", m.consents)
 	signer := m.pick("signer", people)
-	request := exchange.RevokeConsent{Consent: c.id, JWS: sign(keys[signer], exchange.RevocationKind,
+	request := exchange.RevokeConsent{Consent: c.id, JWS: sign(m.signers[signer], exchange.RevocationKind,
 		exchange.Revocation{Channel: ledgertest.Channel, Subject: signer, Consent: c.id})}
 	if _, done := m.attempt(signer == c.terms.Subject && !c.revoked, hall, access.Portal, exchange.ConsentRevoke, request); done {
 		c.revoked = true
+	}
+}
+
+// anotherKey rotates a subject's key, or recovers it and with it ends some of the consents.
+func (m *model) anotherKey(*rapid.T) {
+	if rapid.IntRange(0, 3).Draw(m.t, "now") != 3 {
+		m.t.Skip("not now")
+	}
+	person := m.pick("subject", people)
+	old, next := m.signers[person], newKey()
+	if m.seldom("the same key") {
+		next = old
+	}
+	if rapid.Bool().Draw(m.t, "rotate") {
+		by := old
+		if m.seldom("forge") {
+			by = keys[alice]
+		}
+		if _, done := m.attempt(by == old && next != old, hall, access.Portal, exchange.SubjectRotate, rotation(person, by, next)); done {
+			m.signers[person] = next
+		}
+		return
+	}
+	request := recovery(person, next)
+	ended := []*modelConsent{}
+	for _, c := range m.consents {
+		if c.terms.Subject == person && rapid.Bool().Draw(m.t, "end") && len(ended) < exchange.MaxEndedConsents {
+			ended, request.Consents = append(ended, c), append(request.Consents, c.id)
+		}
+	}
+	slices.Sort(request.Consents)
+	caller := police
+	if m.seldom("another caller") {
+		caller = tax
+	}
+	m.staff = "0417"
+	_, done := m.attempt(caller == police && next != old, caller, access.Agency, exchange.SubjectRecover, request)
+	m.staff = ""
+	if done {
+		m.signers[person] = next
+		for _, c := range ended {
+			c.revoked = true
+		}
 	}
 }
 
@@ -409,6 +465,8 @@ func (m *model) checkLogs() {
 		record := read[exchange.Consent](m.city, "consent:Get", c.id)
 		require.Equal(m.t, c.uses, record.Uses)
 		require.LessOrEqual(m.t, record.Uses, record.Terms.MaxUses)
+		require.Equal(m.t, c.revoked, record.Status == exchange.Revoked)
+		verify[exchange.Signatures](m.city, exchange.ConsentVerify, exchange.ConsentByID{Consent: c.id})
 	}
 	events := map[string]int{}
 	for _, b := range m.Blocks() {

@@ -71,6 +71,10 @@ func TestEveryEventHappens(t *testing.T) {
 	c.do(housing, access.Agency, exchange.UseDeliver, exchange.DeliverUse{Use: use, Commitment: hashB})
 	c.do(tax, access.Agency, exchange.UseAcknowledge, exchange.AcknowledgeUse{Use: use, Commitment: hashB})
 	c.do(hall, access.Portal, exchange.ConsentRevoke, revocation(c.consent, keys[alice]))
+	second := newKey()
+	c.do(hall, access.Portal, exchange.SubjectRotate, rotation(alice, keys[alice], second))
+	c.staff = "0417"
+	c.do(police, access.Agency, exchange.SubjectRecover, recovery(alice, newKey()))
 	c.do(housing, access.Admin, exchange.GrantWithdraw, exchange.WithdrawGrant{Grant: c.grant, Reason: "misuse"})
 	c.do(housing, access.Admin, exchange.DatasetRevise, exchange.ReviseDataset{Dataset: dataset, Edition: 2, Content: publication().Content})
 	anchored := c.do(housing, access.Agency, exchange.AnchorCreate, batch(1))

@@ -182,14 +182,52 @@ func (g Gateway) Me(ctx context.Context, request Me, options ...client.Option) (
 
 // RegisterKey is PUT /v1/subjects/me: register my signing key.
 //
-// The key is the citizen's own: made and kept where the citizen is. The proof shows that the citizen holds it. There
-// is one key, for good.
+// The key is the citizen's own: made and kept where the citizen is. The proof shows that the citizen holds it.
 //
 // For citizen.
 // Reasons of its own: subject.conflict, exchange.key_mismatch, exchange.subject_mismatch, exchange.channel_mismatch,
 // signature.forged, signature.kind, signature.malformed, gateway.not_served.
 func (g Gateway) RegisterKey(ctx context.Context, request RegisterKey, options ...client.Option) (Receipt, error) {
 	return send[Receipt](ctx, g, http.MethodPut, "/v1/subjects/me", request, options)
+}
+
+// RotateKey is PUT /v1/subjects/me/key: put a new key in the place of mine.
+//
+// The key in use names its successor, and the new one shows that it is held. Consents given before stay, and what the
+// old key signed stays verifiable.
+//
+// For citizen.
+// Reasons of its own: subject.missing, exchange.key_used, exchange.too_many_keys, exchange.key_mismatch,
+// exchange.subject_mismatch, exchange.channel_mismatch, idempotency.conflict, signature.forged, signature.kind,
+// signature.malformed, gateway.not_served.
+func (g Gateway) RotateKey(ctx context.Context, request RotateKey, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/subjects/me/key", request, options)
+}
+
+// RecoverKey is PUT /v1/subjects/{pseudonym}/key-recovery: put a new key in the place of one that was lost.
+//
+// For an officer of an agency with the duty identity who has seen that it is the subject who asks. It is recorded as
+// a recovery, with the reason and the officer. With end_consents the consents in force end at once, up to 64, the
+// latest first.
+//
+// For officer.
+// Reasons of its own: subject.missing, consent.missing, exchange.agency_unregistered, exchange.not_identity_agency,
+// exchange.staff_required, exchange.key_used, exchange.too_many_keys, exchange.key_mismatch,
+// exchange.subject_mismatch, exchange.channel_mismatch, idempotency.conflict, signature.forged, signature.kind,
+// signature.malformed, gateway.not_served.
+func (g Gateway) RecoverKey(ctx context.Context, request RecoverKey, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/subjects/{pseudonym}/key-recovery", request, options)
+}
+
+// SubjectKeys is GET /v1/subjects/{pseudonym}/keys: list a subject's keys.
+//
+// All it has had, with when each was in use and how it ended: with it, what the subject signed at any time can be
+// verified. A citizen sees their own.
+//
+// For citizen, officer, portal, auditor.
+// Reasons of its own: subject.missing.
+func (g Gateway) SubjectKeys(ctx context.Context, request SubjectKeys, options ...client.Option) (exchange.KeyHistory, error) {
+	return send[exchange.KeyHistory](ctx, g, http.MethodGet, "/v1/subjects/{pseudonym}/keys", request, options)
 }
 
 // MyUses is GET /v1/subjects/me/uses: who used my data.
@@ -288,6 +326,16 @@ func (g Gateway) GiveConsent(ctx context.Context, request GiveConsent, options .
 // Reasons of its own: projection.behind.
 func (g Gateway) Consents(ctx context.Context, request Consents, options ...client.Option) (Page[exchange.Consent], error) {
 	return send[Page[exchange.Consent]](ctx, g, http.MethodGet, "/v1/consents", request, options)
+}
+
+// ConsentSignatures is GET /v1/consents/{id}/signatures: verify a consent's signatures.
+//
+// What the citizen signed, each with the key of its time. For the citizen, the two agencies concerned, and auditors.
+//
+// For citizen, officer, auditor.
+// Reasons of its own: consent.missing, key.missing, access.other_agency, signature.forged.
+func (g Gateway) ConsentSignatures(ctx context.Context, request ConsentSignatures, options ...client.Option) (exchange.Signatures, error) {
+	return send[exchange.Signatures](ctx, g, http.MethodGet, "/v1/consents/{id}/signatures", request, options)
 }
 
 // RevokeConsent is PUT /v1/consents/{id}/revocation: revoke a consent.

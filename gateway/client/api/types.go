@@ -390,6 +390,11 @@ type Concluded struct {
 	Commitment string `json:"commitment,omitempty"`
 }
 
+// ConsentSignatures is the request of GET /v1/consents/{id}/signatures.
+type ConsentSignatures struct {
+	ID string `json:"-" path:"id"`
+}
+
 // Consents is the request of GET /v1/consents.
 type Consents struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
@@ -907,6 +912,19 @@ type Receipt struct {
 	Replayed bool `json:"replayed,omitempty"`
 }
 
+// RecoverKey is the request of PUT /v1/subjects/{pseudonym}/key-recovery.
+type RecoverKey struct {
+	Pseudonym string `json:"-" path:"pseudonym"`
+	// The new public key, P-256, as a JWK (RFC 7517).
+	SigningKey signed.Key `json:"signing_key"`
+	// Compact JWS of type hutong-registration+jwt by the new key over {channel, subject, thumbprint}.
+	Proof string `json:"proof"`
+	// Code: why.
+	Reason string `json:"reason"`
+	// Whether the consents that are in force end: they do where the lost key may be in somebody else's hands.
+	EndConsents bool `json:"end_consents"`
+}
+
 // RegisterAgency is the request of PUT /v1/agencies/me.
 type RegisterAgency struct {
 	// The agency's name in Chinese and English.
@@ -1014,6 +1032,16 @@ type RevokeConsent struct {
 	Revocation string `json:"revocation"`
 }
 
+// RotateKey is the request of PUT /v1/subjects/me/key.
+type RotateKey struct {
+	// The new public key, P-256, as a JWK (RFC 7517).
+	SigningKey signed.Key `json:"signing_key"`
+	// Compact JWS of type hutong-registration+jwt by the new key over {channel, subject, thumbprint}.
+	Proof string `json:"proof"`
+	// Compact JWS of type hutong-rotation+jwt by the key in use over {channel, subject, thumbprint, successor}.
+	Authorisation string `json:"authorisation"`
+}
+
 // SealedBy is the request of GET /v1/sealed/{commitment}/{agency}.
 type SealedBy struct {
 	Commitment string `json:"-" path:"commitment"`
@@ -1084,6 +1112,11 @@ type Subject struct {
 	Log *AccessLog `json:"log,omitempty"`
 	// The read includes this block and everything before it.
 	AsOf uint64 `json:"as_of_block"`
+}
+
+// SubjectKeys is the request of GET /v1/subjects/{pseudonym}/keys.
+type SubjectKeys struct {
+	Pseudonym string `json:"-" path:"pseudonym"`
 }
 
 // SubmitSigned is the request of POST /v1/offline/submissions.
