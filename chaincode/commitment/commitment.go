@@ -104,6 +104,12 @@ func (d Document) leaves() ([][]byte, error) {
 	return leaves, nil
 }
 
+// Leaf is the field's leaf hash: 64 lower-case hexadecimal digits. It tells nothing of the field but to who has its salt.
+func (f Field) Leaf() (string, error) {
+	leaf, err := f.leaf()
+	return hex.EncodeToString(leaf), err
+}
+
 // leaf is the field's leaf hash: SHA-256(0x00 ‖ JCS([name, value, salt])).
 func (f Field) leaf() ([]byte, error) {
 	salt, err := base64.RawURLEncoding.Strict().DecodeString(f.Salt)

@@ -1,6 +1,7 @@
 package commitment
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
@@ -49,29 +50,48 @@ func path(m int, leaves [][]byte) [][]byte {
 // Verify says whether the field belongs to the document that has the commitment. Fault: commitment.mismatch where it does
 // not, and those of form.
 func (p Proof) Verify(commitment string, f Field) error {
-	if err := Check("commitment", commitment); err != nil {
+	if err := cmp.Or(Check("commitment", commitment), p.Check()); err != nil {
 		return err
 	}
-	if p.Fields < 1 || p.Fields > MaxFields || p.Index < 0 || p.Index >= p.Fields {
-		return fault.Field("proof.index", fmt.Sprintf("between:0,fields<=%d", MaxFields), "send the proof that came with the field")
-	}
-	leaf, err := f.leaf()
+	leaf, err := f.Leaf()
 	if err != nil {
 		return fault.From(err).Under("field")
 	}
-	hashes := make([][]byte, len(p.Path))
+	if got := p.Root(leaf); subtle.ConstantTimeCompare([]byte(got), []byte(commitment)) != 1 {
+		return fault.New(fault.Refused, "commitment.mismatch", "the field is not part of the document that was committed to").On("field", "committed")
+	}
+	return nil
+}
+
+// Check checks the form of a proof.
+func (p Proof) Check() error {
+	if p.Fields < 1 || p.Fields > MaxFields || p.Index < 0 || p.Index >= p.Fields {
+		return fault.Field("proof.index", fmt.Sprintf("between:0,fields<=%d", MaxFields), "send the proof that came with the field")
+	}
 	for i, hash := range p.Path {
 		if err := Check(fmt.Sprintf("proof.path[%d]", i), hash); err != nil {
 			return err
 		}
-		hashes[i], _ = hex.DecodeString(hash) // Check saw digits
-	}
-	got, rest := climb(p.Index, p.Fields, leaf, hashes)
-	want, _ := hex.DecodeString(commitment)
-	if len(rest) != 0 || subtle.ConstantTimeCompare(got, want) != 1 {
-		return fault.New(fault.Refused, "commitment.mismatch", "the field is not part of the document that was committed to").On("field", "committed")
 	}
 	return nil
+}
+
+// Root is the commitment of the document that the leaf belongs to if the proof is right; empty if the path has not the
+// length it must have. The leaf has the form of a commitment, and the proof was checked.
+func (p Proof) Root(leaf string) string {
+	hashes := make([][]byte, len(p.Path))
+	for i, hash := range p.Path {
+		hashes[i], _ = hex.DecodeString(hash) // Check saw digits
+	}
+	bottom, err := hex.DecodeString(leaf)
+	if err != nil {
+		return ""
+	}
+	top, rest := climb(p.Index, p.Fields, bottom, hashes)
+	if len(rest) != 0 {
+		return ""
+	}
+	return hex.EncodeToString(top)
 }
 
 // climb computes the root of n leaves from the m-th and its path. It gives the hashes of the path it did not use; a path

@@ -18,7 +18,7 @@ const (
 	AnchorWithdraw = "anchor:Withdraw"
 )
 
-// Anchored is the status of an anchor that stands; withdrawn is the other.
+// Anchored is the status of an anchor, or of a commitment, that stands; withdrawn is the other.
 const Anchored = "anchored"
 
 // Limits of an anchor.

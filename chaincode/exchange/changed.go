@@ -1,5 +1,11 @@
 package exchange
 
+import (
+	"strings"
+
+	"github.com/hutong-gov/hutong/chaincode/state"
+)
+
 // What a request changes, by its noun and id: commands on the same record must not overtake each other (kernel.Changer).
 
 // Changes implements kernel.Changer.
@@ -41,3 +47,18 @@ func (r DeliverUse) Changes() string { return Uses.Noun + "/" + r.Use }
 
 // Changes implements kernel.Changer.
 func (r AcknowledgeUse) Changes() string { return Uses.Noun + "/" + r.Use }
+
+// Changes implements kernel.Changer. A verification takes a number, as every use.
+func (r VerifyUse) Changes() string { return Logs.Noun + "/" + r.Subject }
+
+// Changes implements kernel.Changer.
+func (r SupersedeCommitment) Changes() string { return r.record() }
+
+// Changes implements kernel.Changer.
+func (r WithdrawCommitment) Changes() string {
+	return AnchorCommitment{Dataset: r.Dataset, Subject: r.Subject}.record()
+}
+
+func (r AnchorCommitment) record() string {
+	return Commitments.Noun + "/" + strings.Join(CommitmentKey(r.Dataset, r.Subject), state.IDSeparator)
+}

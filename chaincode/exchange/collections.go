@@ -55,7 +55,7 @@ var (
 )
 
 // Collections of this contract, for the projection, the auditor and the catalogue of keys.
-var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Subjects, Keys, Consents, Uses, Logs, Anchors, AllSeries}
+var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Subjects, Keys, Consents, Uses, Logs, Anchors, AllSeries, Commitments}
 
 // DatasetKey takes a dataset id apart into the parts of its key.
 func DatasetKey(id string) []string {

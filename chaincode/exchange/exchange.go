@@ -117,6 +117,7 @@ type Terms struct {
 	ValidFrom       time.Time `json:"valid_from"`
 	ValidUntil      time.Time `json:"valid_until"`
 	ConsentRequired bool      `json:"consent_required"`
+	Modes           []string  `json:"modes,omitempty"` // fetch, verify or both, sorted; absent: fetch
 }
 
 // Grant is an agency's standing permission to use a dataset. requested → granted | denied; granted → withdrawn.
@@ -245,12 +246,15 @@ type Use struct {
 	Case       string    `json:"case"`
 	Grant      string    `json:"grant"`
 	Consent    string    `json:"consent,omitempty"`
-	Selector   string    `json:"selector"`           // commitment of the selector document sent to the provider
-	Delivery   string    `json:"delivery,omitempty"` // commitment of the delivered document
+	Selector   string    `json:"selector,omitempty"` // commitment of the selector document sent to the provider
+	Claims     string    `json:"claims,omitempty"`   // of a verification: commitment of what is asked
+	Root       string    `json:"root,omitempty"`     // of a verification without the provider: the commitment as it stood
+	Delivery   string    `json:"delivery,omitempty"` // commitment of the delivered document; of a verification, of the verdicts
 	Until      time.Time `json:"deliver_until"`      // no delivery after this
 }
 
-// RequestUse asks for a use (the consumer's service identity).
+// RequestUse asks for a use (the consumer's service identity). With claims it asks the provider to verify them, and nothing
+// else is delivered than the verdicts.
 type RequestUse struct {
 	Subject    string   `json:"subject"`
 	Dataset    string   `json:"dataset"`
@@ -260,7 +264,8 @@ type RequestUse struct {
 	Case       string   `json:"case"`
 	Grant      string   `json:"grant"`
 	Consent    string   `json:"consent,omitempty"`
-	Selector   string   `json:"selector"`
+	Selector   string   `json:"selector,omitempty"`
+	Claims     string   `json:"claims,omitempty"`
 }
 
 // DeliverUse records what the provider delivered (the provider's service identity).

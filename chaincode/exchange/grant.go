@@ -17,12 +17,13 @@ func (t Terms) Validate() error {
 		checkList("purposes", t.Purposes, 1, MaxPurposes, CheckCode),
 		checkFieldNames("fields", t.Fields),
 		CheckPeriod("valid_from", t.ValidFrom, "valid_until", t.ValidUntil, MaxGrantPeriod),
+		checkModes("modes", t.Modes),
 	)
 }
 
 // within says whether t allows nothing that wide does not, consent apart. The lists are sorted.
 func (t Terms) within(wide Terms) bool {
-	return subset(t.Purposes, wide.Purposes) && subset(t.Fields, wide.Fields) &&
+	return subset(t.Purposes, wide.Purposes) && subset(t.Fields, wide.Fields) && subset(t.modes(), wide.modes()) &&
 		!t.ValidFrom.Before(wide.ValidFrom) && !t.ValidUntil.After(wide.ValidUntil)
 }
 

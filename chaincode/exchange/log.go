@@ -43,7 +43,8 @@ type Entry struct {
 	Case       string    `json:"case"`
 	Grant      string    `json:"grant"`
 	Consent    string    `json:"consent,omitempty"`
-	Selector   string    `json:"selector"`
+	Selector   string    `json:"selector,omitempty"`
+	Claims     string    `json:"claims,omitempty"` // what was asked, where it was verified and not fetched
 }
 
 // Entry is the use's entry in its subject's access log.
@@ -51,7 +52,7 @@ func (u Use) Entry() Entry {
 	return Entry{
 		Number: u.Number, Use: u.ID, At: u.Created.At, Subject: u.Subject, Dataset: u.Dataset, Fields: u.Fields,
 		Provider: u.Provider, Consumer: u.Consumer, Purpose: u.Purpose, LegalBasis: u.LegalBasis, Case: u.Case,
-		Grant: u.Grant, Consent: u.Consent, Selector: u.Selector,
+		Grant: u.Grant, Consent: u.Consent, Selector: u.Selector, Claims: u.Claims,
 	}
 }
 

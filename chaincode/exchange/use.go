@@ -36,6 +36,14 @@ type Outcome struct {
 
 // Validate implements kernel.Validator. Purpose, legal basis and case are compulsory.
 func (r RequestUse) Validate() error {
+	if err := cmp.Or(r.validate(), checkCommitment("selector", r.Selector)); err != nil || r.Claims == "" {
+		return err
+	}
+	return checkCommitment("claims", r.Claims)
+}
+
+// validate checks what is common to all requests.
+func (r RequestUse) validate() error {
 	if err := cmp.Or(
 		CheckSubject("subject", r.Subject),
 		CheckDataset("dataset", r.Dataset),
@@ -44,7 +52,6 @@ func (r RequestUse) Validate() error {
 		CheckLegalBasis("legal_basis", r.LegalBasis),
 		CheckIdentifier("case", r.Case),
 		CheckIdentifier("grant", r.Grant),
-		checkCommitment("selector", r.Selector),
 	); err != nil || r.Consent == "" {
 		return err
 	}
@@ -64,6 +71,7 @@ func (r RequestUse) Validate() error {
 //	exchange.grant_expired          its period has ended
 //	exchange.purpose_not_granted    the purpose is not in its terms
 //	exchange.field_not_granted      a field is not in its terms
+//	exchange.mode_not_granted       they do not allow to fetch, or with claims, to verify
 //	exchange.field_unknown          a field is not in the dataset
 //	exchange.case_closed            the case is not open
 //	exchange.case_mismatch          the case is another subject's
@@ -106,7 +114,7 @@ func (r RequestUse) Request(id string, by access.Caller, c Context, at time.Time
 		Head:    state.Head{ID: id, Status: Requested, Created: state.Stamp{At: at}},
 		Subject: r.Subject, Dataset: r.Dataset, Edition: c.Dataset.Edition, Fields: r.Fields, Provider: c.Dataset.Agency, Consumer: by.Agency,
 		Purpose: r.Purpose, LegalBasis: r.LegalBasis, Case: r.Case, Grant: r.Grant, Consent: r.Consent,
-		Selector: r.Selector, Until: at.Add(DeliveryPeriod),
+		Selector: r.Selector, Claims: r.Claims, Until: at.Add(DeliveryPeriod),
 	}
 	if o.Log, u, err = c.Log.append(u); err != nil {
 		return u, o, event, err
@@ -131,7 +139,7 @@ func (g Grant) allows(r RequestUse, by access.Caller, at time.Time) error {
 	if !subset(r.Fields, g.Terms.Fields) {
 		return ErrFieldOutside
 	}
-	return nil
+	return g.grantsMode(r)
 }
 
 // concerns: the case is open, the subject's, and the agency has a part in it.
@@ -176,7 +184,7 @@ func (u Use) Deliver(by access.Caller, r DeliverUse, b Basis, at time.Time) (Use
 	if err := by.Own(u.Provider); err != nil {
 		return u, none, err
 	}
-	if u.Status != Requested {
+	if u.Status != Requested { // a verification without the provider never was
 		return u, none, ErrAlreadyDelivered
 	}
 	if at.After(u.Until) {
@@ -220,6 +228,9 @@ func (u Use) Acknowledge(by access.Caller, r AcknowledgeUse) (Use, kernel.Change
 	case Requested:
 		return u, none, ErrNotDelivered
 	case Acknowledged:
+		return u, none, ErrAlreadyAcknowledged
+	}
+	if u.Verified() {
 		return u, none, ErrAlreadyAcknowledged
 	}
 	if r.Commitment != u.Delivery {

@@ -76,6 +76,7 @@ func TestRequestUse(t *testing.T) {
 		{"grant expired", func(w *world) { w.Grant.Terms.ValidUntil = now }, "exchange.grant_expired"},
 		{"purpose not granted", func(w *world) { w.Grant.Terms.Purposes = []string{"business.start"} }, "exchange.purpose_not_granted"},
 		{"field not granted", func(w *world) { w.Grant.Terms.Fields = []string{"area"} }, "exchange.field_not_granted"},
+		{"granted to verify only", func(w *world) { w.Grant.Terms.Modes = []string{"verify"} }, "exchange.mode_not_granted"},
 		{"field not in the dataset", func(w *world) { w.Dataset.Fields = w.Dataset.Fields[1:] }, "exchange.field_unknown"},
 		{"case closed", func(w *world) { w.Matter.Open = false }, "exchange.case_closed"},
 		{"case of another subject", func(w *world) { w.Matter.Subject = bob }, "exchange.case_mismatch"},

@@ -123,8 +123,11 @@ func (c *Contract) Handle(stub Stub, args [][]byte, stamp *timestamppb.Timestamp
 	if err := c.checkTime(tx.At); err != nil {
 		return nil, err
 	}
-	if name == BatchFunction {
+	switch name {
+	case BatchFunction:
 		return c.batch(tx, argument)
+	case AskFunction:
+		return c.answerAll(tx, argument)
 	}
 	f, ok := c.table[name]
 	if !ok {
@@ -156,6 +159,9 @@ func (c *Contract) batch(tx *Tx, argument []byte) ([]byte, error) {
 		return nil, fault.Field("commands", fmt.Sprintf("length:1,%d", MaxCommands), "send between one and this many commands")
 	}
 	if err := c.prefetch(tx, batch.Commands); err != nil {
+		return nil, err
+	}
+	if err := c.askAhead(tx, batch.Commands); err != nil {
 		return nil, err
 	}
 	answer := Outcomes{Outcomes: make([]Outcome, len(batch.Commands))}

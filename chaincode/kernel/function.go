@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/json"
 	"errors"
 	"reflect"
 	"strings"
@@ -35,6 +36,7 @@ type Function struct {
 	run     func(tx *Tx, request []byte) (any, error)
 	// first is the key that a write looks at before anything else, if it is known without the request.
 	first func(agency, key string) string
+	asks  func(request []byte) (Question, bool) // of another contract; nil: nothing
 }
 
 // Validator is a request that knows its own rules of form. Validate returns a fault naming field and rule; fields are
@@ -64,6 +66,9 @@ type Create[Req Validator, Rec any] struct {
 	// Taken is the detail of the fault <noun>.conflict: what to do when the record exists with other content. Empty: a
 	// sentence that fits every record.
 	Taken string
+	// Asks is what Make will ask another contract (Tx.Ask); nil: nothing. The request may be invalid. A batch asks for all
+	// its commands at once; that is all it is for.
+	Asks func(request Req) Question
 	// Make judges the request and returns the record, with Status set; the kernel fills the rest of the head. It may read
 	// and write other collections and announce changes.
 	Make func(tx *Tx, id string, request Req) (Rec, error)
@@ -78,7 +83,17 @@ func NewCreate[Req Validator, Rec any, P state.Record[Rec]](c Create[Req, Rec]) 
 	if c.Key == nil {
 		first = func(agency, key string) string { return state.Key(c.In.Noun, ID(agency, c.Name, key)) }
 	}
-	return Function{Name: c.Name, Kind: KindCreate, Rule: c.Rule, Doc: c.Doc, Request: reflect.TypeFor[Req](), first: first,
+	var asks func([]byte) (Question, bool)
+	if c.Asks != nil {
+		asks = func(raw []byte) (q Question, ok bool) {
+			var request Req
+			if json.Unmarshal(raw, &request) != nil {
+				return q, false
+			}
+			return c.Asks(request), true
+		}
+	}
+	return Function{Name: c.Name, Kind: KindCreate, Rule: c.Rule, Doc: c.Doc, Request: reflect.TypeFor[Req](), first: first, asks: asks,
 		run: func(tx *Tx, raw []byte) (any, error) {
 			request, err := decode[Req](raw)
 			if err != nil {
@@ -98,7 +113,7 @@ func NewCreate[Req Validator, Rec any, P state.Record[Rec]](c Create[Req, Rec]) 
 				if head.Digest != digest || head.Created.By != tx.By.Agency {
 					return nil, fault.New(fault.Conflict, c.In.Noun+".conflict", cmp.Or(c.Taken, takenDetail)).On("idempotency_key", "same_content")
 				}
-				return Receipt{ID: head.ID, Status: head.First, Version: 1, At: head.Created.At, Tx: head.Created.Tx, Replayed: true}, nil
+				return Receipt{ID: head.ID, Status: head.First, Version: 1, Number: numberOf(found), At: head.Created.At, Tx: head.Created.Tx, Replayed: true}, nil
 			}
 			id := strings.Join(parts, "/")
 			record, err := c.Make(tx, id, request)
@@ -111,8 +126,18 @@ func NewCreate[Req Validator, Rec any, P state.Record[Rec]](c Create[Req, Rec]) 
 			if err := c.In.Put(tx.Store, record, parts...); err != nil {
 				return nil, err
 			}
-			return Receipt{ID: id, Status: head.Status, Version: 1, At: tx.At, Tx: tx.ID}, nil
+			return Receipt{ID: id, Status: head.Status, Version: 1, Number: numberOf(record), At: tx.At, Tx: tx.ID}, nil
 		}}
+}
+
+// Numbered is a record that takes a number when it is made, in a series of its own: a use in its subject's access log.
+type Numbered interface{ Ordinal() int }
+
+func numberOf(record any) int {
+	if n, ok := record.(Numbered); ok {
+		return n.Ordinal()
+	}
+	return 0
 }
 
 // Transition describes a function that changes a record.

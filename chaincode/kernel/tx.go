@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
@@ -43,7 +42,8 @@ type Tx struct {
 	changes  []Change                        // of accepted commands
 	pending  []Change                        // of the current command
 	deferred *deferred
-	ended    map[string]bool // names of the deferred writes that were made
+	ended    map[string]bool   // names of the deferred writes that were made
+	answers  map[string]Answer // of other contracts, by question
 }
 
 // deferred is a write in another chaincode that the current command ends with.
@@ -74,19 +74,6 @@ func (tx *Tx) Touch(head *state.Head) {
 	} else {
 		head.Changed = tx.Stamp()
 	}
-}
-
-// Ask calls a read function of another chaincode on this channel; what it reads joins this transaction's read set. A
-// fault of the other chaincode is returned as it is.
-func (tx *Tx) Ask(chaincode, function string, request, answer any) error {
-	raw, err := tx.call(chaincode, function, request)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(raw, answer); err != nil {
-		return fault.New(fault.Internal, "ledger.failed", "another contract's answer could not be read")
-	}
-	return nil
 }
 
 // Finally makes a write in another chaincode the last act of the current command, in the same transaction. It runs once

@@ -62,6 +62,7 @@ type Receipt struct {
 	ID       string    `json:"id"`
 	Status   string    `json:"status"`
 	Version  int       `json:"version"`
+	Number   int       `json:"number,omitempty"` // of a record that has one (Numbered), in the answer to its creation
 	At       time.Time `json:"at"`
 	Tx       string    `json:"tx_id"`              // the transaction that did it
 	Replayed bool      `json:"replayed,omitempty"` // true: done before, nothing was written now

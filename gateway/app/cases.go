@@ -146,7 +146,7 @@ func (a *App) materialsOf(ctx context.Context, c collaboration.Case, d collabora
 			materials[i].Consent = consent.ID
 		}
 		for _, u := range uses {
-			if u.Dataset == m.Dataset && u.Consumer == m.For && slices.Equal(u.Fields, m.Fields) {
+			if u.Dataset == m.Dataset && u.Consumer == m.For && slices.Equal(u.Fields, m.Fields) && u.Claims == "" {
 				materials[i].Use, materials[i].Status = u.ID, u.Status
 			}
 		}

@@ -123,17 +123,18 @@ func (a *App) document(ctx context.Context, issue certificate.Issue, id, issuer,
 	if issue.Commitment, err = document.Root(); err != nil {
 		return issue, fault.Under("values", err)
 	}
-	return issue, a.keepDocument(ctx, issue.Case, document, portal, issuer)
+	return issue, a.keepDocument(ctx, vault.Certificate, issue.Case, document, portal, issuer)
 }
 
-func (a *App) keepDocument(ctx context.Context, caseID string, document commitment.Document, recipients ...string) error {
+// keepDocument puts a document, sealed to each recipient, into the vault.
+func (a *App) keepDocument(ctx context.Context, kind, caseID string, document commitment.Document, recipients ...string) error {
 	var entries []vault.Entry
 	for _, agency := range slices.Compact(recipients) {
 		envelope, err := a.sealTo(ctx, agency, document)
 		if err != nil {
 			return err
 		}
-		entries = append(entries, vault.Entry{Kind: vault.Certificate, Case: caseID, Envelope: envelope})
+		entries = append(entries, vault.Entry{Kind: kind, Case: caseID, Envelope: envelope})
 	}
 	return a.Vault.Put(ctx, entries...)
 }

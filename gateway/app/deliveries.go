@@ -57,7 +57,11 @@ func (a *App) deliver(ctx context.Context, id string, d Delivery) (seal.Envelope
 	if use.Delivery != "" {
 		return a.redelivered(ctx, use)
 	}
-	document, err := a.fetch(ctx, use, values)
+	answer := a.fetch
+	if use.Claims != "" {
+		answer = a.judgeUse
+	}
+	document, err := answer(ctx, use, values)
 	if err != nil {
 		return none, err
 	}
@@ -112,17 +116,23 @@ func (a *App) fetch(ctx context.Context, use exchange.Use, values map[string]jso
 	if err != nil {
 		return none, err
 	}
+	found, err := a.read(ctx, use, dataset, values)
+	if err != nil {
+		return none, err
+	}
+	return commitment.New(found.Values)
+}
+
+// read reads the fields of a use, and makes sure that the record is the subject's.
+func (a *App) read(ctx context.Context, use exchange.Use, dataset exchange.Dataset, values map[string]json.RawMessage) (connector.Record, error) {
 	found, err := a.Connectors.Fetch(ctx, connector.Query{
 		Dataset: use.Dataset, Selector: values,
 		Fields: specs(dataset, use.Fields), Selects: specs(dataset, dataset.Selector),
 	})
 	if err != nil {
-		return none, err
+		return connector.Record{}, err
 	}
-	if err := a.about(found, use.Subject); err != nil {
-		return none, err
-	}
-	return commitment.New(found.Values)
+	return found, a.about(found, use.Subject)
 }
 
 // about judges whether a record is the subject's, where the department can say whose it is: otherwise somebody could write

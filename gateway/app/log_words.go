@@ -46,15 +46,28 @@ func (w *words) of(ctx context.Context, u exchange.Use) (t exchange.Text, err er
 	if u.Consent != "" {
 		consent = exchange.Text{Zh: "经您同意，", En: "with your consent, "}
 	}
-	t.Zh = at.Format("2006年1月2日 15:04") + "，" + consumer.Zh + "为办理“" + purpose.Zh + "”，" + consent.Zh + "向" + provider.Zh + "调取了您在“" +
+	act := exchange.Text{Zh: "向" + provider.Zh + "调取了您在“", En: " asked " + provider.En + " for your "}
+	switch {
+	case u.Verified():
+		act = exchange.Text{Zh: "按" + provider.Zh + "的链上承诺，核验了您出示的“", En: " verified, by what " + provider.En + " has committed to, what you showed of your "}
+	case u.Claims != "":
+		act = exchange.Text{Zh: "请" + provider.Zh + "核验了您在“", En: " had " + provider.En + " verify claims about your "}
+	}
+	t.Zh = at.Format("2006年1月2日 15:04") + "，" + consumer.Zh + "为办理“" + purpose.Zh + "”，" + consent.Zh + act.Zh +
 		dataset.Name.Zh + "”中的" + fields.Zh + "（依据：" + u.LegalBasis + "；案件：" + u.Case + "）。" + status.Zh
-	t.En = at.Format("2 January 2006, 15:04") + ": " + consumer.En + " asked " + provider.En + " for your " + fields.En + " in “" +
+	t.En = at.Format("2 January 2006, 15:04") + ": " + consumer.En + act.En + fields.En + " in “" +
 		dataset.Name.En + "”, " + consent.En + "for “" + purpose.En + "” (legal basis: " + u.LegalBasis + "; case: " + u.Case + "). " + status.En
 	return t, nil
 }
 
 func (w *words) status(u exchange.Use) exchange.Text {
 	switch {
+	case u.Status == exchange.Proven:
+		return exchange.Text{Zh: "出示的内容与承诺一致。", En: "It was as committed to."}
+	case u.Verified():
+		return exchange.Text{Zh: "未能核验属实，也未能核验不实。", En: "Nothing could be told from it."}
+	case u.Claims != "" && u.Delivery != "":
+		return exchange.Text{Zh: "只答复了是、否或不详，没有提供数据。", En: "The answer was yes, no or unknown; no data was delivered."}
 	case u.Status == exchange.Acknowledged:
 		return exchange.Text{Zh: "数据已送达，并已签收。", En: "The data was delivered and received."}
 	case u.Status == exchange.Delivered:

@@ -268,7 +268,7 @@ func (a *App) grantFor(ctx context.Context, agency string, r exchange.RequestUse
 	}
 	now := a.now()
 	at := slices.IndexFunc(grants, func(g exchange.Grant) bool {
-		return g.Status == exchange.Granted && slices.Contains(g.Terms.Purposes, r.Purpose) && covers(g.Terms.Fields, r.Fields) &&
+		return g.Status == exchange.Granted && slices.Contains(g.Terms.Purposes, r.Purpose) && covers(g.Terms.Fields, r.Fields) && g.Terms.Allow(r.Mode()) &&
 			!now.Before(g.Terms.ValidFrom) && now.Before(g.Terms.ValidUntil)
 	})
 	if at < 0 {
@@ -281,7 +281,7 @@ func (a *App) grantFor(ctx context.Context, agency string, r exchange.RequestUse
 type Uses struct {
 	Listing
 	As     string `query:"as" json:"-" enum:"consumer,provider" doc:"As whom the agency has a part in them; consumer if absent."`
-	Status string `query:"status" json:"-" enum:"requested,delivered,acknowledged" doc:"Only uses of this status."`
+	Status string `query:"status" json:"-" enum:"requested,delivered,acknowledged,proven,absent,withdrawn,superseded,mismatched,stale" doc:"Only uses of this status."`
 	Case   string `query:"case" json:"-" max:"64" doc:"Only uses for this case."`
 }
 

@@ -19,7 +19,7 @@ func betweenRoutes(a *app.App) []Route {
 			Doc: Doc{Tag: "between gateways", Summary: "Deliver a use", Detail: "The use must be on the ledger with a provider of this gateway, and the selector must be the one it committed to. The answer is sealed to the consumer's registered key: " +
 				"whoever asks, nobody else can open it."},
 			Reasons: []string{
-				"use.missing", "use.selector_mismatch", "access.other_agency", "dataset.missing", "exchange.delivery_late", "exchange.dataset_withdrawn", "exchange.field_unknown", "exchange.grant_withdrawn", "exchange.grant_expired", "exchange.consent_revoked", "exchange.consent_expired",
+				"use.missing", "use.selector_mismatch", "use.claims_mismatch", "access.other_agency", "dataset.missing", "exchange.delivery_late", "exchange.dataset_withdrawn", "exchange.field_unknown", "exchange.grant_withdrawn", "exchange.grant_expired", "exchange.consent_revoked", "exchange.consent_expired",
 				"exchange.agency_unregistered", "sealed.missing", "sealed.cannot_open", "sealed.other_content", "record.missing", "record.ambiguous", "record.other_subject", "connector.not_configured", "connector.field", "connector.holder", "connector.timeout", "connector.failed", "connector.unavailable", "connector.type",
 				"gateway.not_served", "projection.behind",
 			},

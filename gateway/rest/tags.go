@@ -20,4 +20,5 @@ var chineseTags = map[string]string{
 	"events":            "事件",
 	"webhooks":          "事件推送",
 	"offline signing":   "离线签名",
+	"verifications":     "核验",
 }

@@ -169,6 +169,7 @@ func (t *tour) deciding() {
 	asked, found := t.city.Asked(use)
 	require.True(t, found)
 	t.call("POST /v1/uses/{id}/delivery", "services", nobody, asked, use)
+	t.verifying(id)
 
 	t.call("PUT /v1/cases/{id}/steps/{step}/claim", "market", "officer.tax", nil, id, "tax-registration")
 	t.call("PUT /v1/cases/{id}/steps/{step}/approval", "market", "officer.tax", app.ApproveStep{}, id, "tax-registration")

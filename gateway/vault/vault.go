@@ -33,6 +33,7 @@ const (
 	Selector    = "selector"    // what a provider finds a record by
 	Delivery    = "delivery"    // what a provider delivered
 	Certificate = "certificate" // a certificate's document
+	Record      = "record"      // a subject's record that a provider has committed to
 )
 
 // Entry is a sealed payload with what it belongs to.

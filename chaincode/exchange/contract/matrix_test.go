@@ -88,6 +88,11 @@ func TestOwnAgencyOnly(t *testing.T) {
 	use := c.do(tax, access.Agency, exchange.UseRequest, c.use())
 	second := c.do(tax, access.Admin, exchange.GrantRequest, exchange.RequestGrant{Dataset: dataset, Terms: c.terms(), Basis: "Tax Law 12"})
 	anchored := c.do(housing, access.Agency, exchange.AnchorCreate, batch(1))
+	of := c.anchor(hashA)
+	of.Subject = bob
+	c.do(housing, access.Agency, exchange.CommitmentAnchor, of)
+	again := of
+	again.Root = hashB
 	other := registration(tax)
 	requests := map[string]any{
 		exchange.AgencyRegister:  other,
@@ -98,10 +103,15 @@ func TestOwnAgencyOnly(t *testing.T) {
 		exchange.GrantDeny:       exchange.DenyAccess{Grant: second, Reason: "not_needed"},
 		exchange.GrantWithdraw:   exchange.WithdrawGrant{Grant: c.grant, Reason: "misuse"},
 		exchange.UseRequest:      c.use(),
-		exchange.UseDeliver:      exchange.DeliverUse{Use: use, Commitment: hashA},
-		exchange.UseAcknowledge:  exchange.AcknowledgeUse{Use: use, Commitment: hashA},
-		exchange.AnchorCreate:    batch(2),
-		exchange.AnchorWithdraw:  exchange.WithdrawAnchor{Anchor: anchored, Reason: "wrong-source"},
+		exchange.UseVerify:       c.verification(hashA, hashB),
+
+		exchange.CommitmentAnchor:    c.anchor(hashA),
+		exchange.CommitmentSupersede: exchange.SupersedeCommitment{AnchorCommitment: again, Supersedes: hashA},
+		exchange.CommitmentWithdraw:  exchange.WithdrawCommitment{Dataset: dataset, Subject: bob, Reason: "error"},
+		exchange.UseDeliver:          exchange.DeliverUse{Use: use, Commitment: hashA},
+		exchange.UseAcknowledge:      exchange.AcknowledgeUse{Use: use, Commitment: hashA},
+		exchange.AnchorCreate:        batch(2),
+		exchange.AnchorWithdraw:      exchange.WithdrawAnchor{Anchor: anchored, Reason: "wrong-source"},
 	}
 	for _, f := range contract.New().Functions {
 		if f.Rule.Scope != access.OwnAgency {

@@ -12,6 +12,7 @@ func uses() []kernel.Function {
 		kernel.NewCreate(kernel.Create[exchange.RequestUse, exchange.Use]{
 			Name: exchange.UseRequest, Rule: ownService, In: exchange.Uses,
 			Doc:  "Asks for a use of a subject's data: counts the consent and numbers the use in the subject's log.",
+			Asks: func(r exchange.RequestUse) kernel.Question { return aboutCase(r.Case) },
 			Make: requestUse,
 		}),
 		kernel.NewTransition(kernel.Transition[exchange.DeliverUse, exchange.Use]{
@@ -39,26 +40,32 @@ func uses() []kernel.Function {
 	}
 }
 
-func requestUse(tx *kernel.Tx, id string, r exchange.RequestUse) (u exchange.Use, err error) {
+func requestUse(tx *kernel.Tx, id string, r exchange.RequestUse) (exchange.Use, error) {
+	u, event, err := numbered(tx, id, r)
+	return u, announce(tx, event, err)
+}
+
+// numbered judges a request, counts what it uses up and numbers it.
+func numbered(tx *kernel.Tx, id string, r exchange.RequestUse) (u exchange.Use, event kernel.Change, err error) {
 	context, err := contextOf(tx, r)
 	if err != nil {
-		return u, err
+		return u, event, err
 	}
 	u, outcome, event, err := r.Request(id, tx.By, context, tx.At)
 	if err != nil {
-		return u, err
+		return u, event, err
 	}
 	if c := outcome.Consent; c != nil {
 		tx.Touch(&c.Head)
 		if err := exchange.Consents.Put(tx.Store, *c, c.ID); err != nil {
-			return u, err
+			return u, event, err
 		}
 	}
 	tx.Touch(&outcome.Log.Head)
 	if err := exchange.Logs.Put(tx.Store, outcome.Log, u.Subject); err != nil {
-		return u, err
+		return u, event, err
 	}
-	return u, announce(tx, event, nil)
+	return u, event, nil
 }
 
 // contextOf reads everything a request for a use names, in the order the reference page gives: subject, dataset, grant,
@@ -77,11 +84,16 @@ func contextOf(tx *kernel.Tx, r exchange.RequestUse) (c exchange.Context, err er
 		return c, err
 	}
 	var answer collaboration.CaseState
-	if err = tx.Ask(collaboration.Name, collaboration.CaseCheck, collaboration.CheckCase{Case: r.Case}, &answer); err != nil {
+	q := aboutCase(r.Case)
+	if err = tx.Ask(q.Chaincode, q.Function, q.Request, &answer); err != nil {
 		return c, fault.Naming("request.case", err)
 	}
 	c.Matter = exchange.Matter{Subject: answer.Subject, Open: answer.Status == collaboration.Open, Agencies: answer.Agencies}
 	return c, nil
+}
+
+func aboutCase(id string) kernel.Question {
+	return kernel.Question{Chaincode: collaboration.Name, Function: collaboration.CaseCheck, Request: collaboration.CheckCase{Case: id}}
 }
 
 // logOf reads a subject's access log. Every subject has one from its registration, so where there is none there is no

@@ -430,13 +430,13 @@ func (g Gateway) Form(ctx context.Context, request Form, options ...client.Optio
 // access.other_agency, gateway.not_served, exchange.dataset_withdrawn, exchange.grant_missing,
 // exchange.grant_mismatch, exchange.grant_pending, exchange.grant_denied, exchange.grant_withdrawn,
 // exchange.grant_not_yet_valid, exchange.grant_expired, exchange.purpose_not_granted, exchange.field_not_granted,
-// exchange.field_unknown, exchange.case_closed, exchange.case_mismatch, exchange.agency_not_in_case,
-// exchange.consent_required, exchange.consent_mismatch, exchange.consent_revoked, exchange.consent_not_yet_valid,
-// exchange.consent_expired, exchange.field_not_consented, exchange.consent_exhausted, exchange.delivery_late,
-// exchange.commitment_mismatch, use.delivery_pending, form.no_selector, sealed.missing, sealed.cannot_open,
-// sealed.other_content, neighbour.unreachable, neighbour.unknown, record.missing, record.ambiguous,
-// record.other_subject, connector.not_configured, connector.field, connector.holder, connector.timeout,
-// connector.failed, connector.unavailable, connector.type.
+// exchange.mode_not_granted, exchange.field_unknown, exchange.case_closed, exchange.case_mismatch,
+// exchange.agency_not_in_case, exchange.consent_required, exchange.consent_mismatch, exchange.consent_revoked,
+// exchange.consent_not_yet_valid, exchange.consent_expired, exchange.field_not_consented, exchange.consent_exhausted,
+// exchange.delivery_late, exchange.commitment_mismatch, use.delivery_pending, form.no_selector, sealed.missing,
+// sealed.cannot_open, sealed.other_content, neighbour.unreachable, neighbour.unknown, record.missing,
+// record.ambiguous, record.other_subject, connector.not_configured, connector.field, connector.holder,
+// connector.timeout, connector.failed, connector.unavailable, connector.type.
 func (g Gateway) RequestUse(ctx context.Context, request RequestUse, options ...client.Option) (Used, error) {
 	return send[Used](ctx, g, http.MethodPost, "/v1/uses", request, options)
 }
@@ -683,7 +683,7 @@ func (g Gateway) Sealed(ctx context.Context, request SealedBy, options ...client
 // The answer is sealed to the consumer's registered key: whoever asks, nobody else can open it.
 //
 // For public.
-// Reasons of its own: use.missing, use.selector_mismatch, access.other_agency, dataset.missing,
+// Reasons of its own: use.missing, use.selector_mismatch, use.claims_mismatch, access.other_agency, dataset.missing,
 // exchange.delivery_late, exchange.dataset_withdrawn, exchange.field_unknown, exchange.grant_withdrawn,
 // exchange.grant_expired, exchange.consent_revoked, exchange.consent_expired, exchange.agency_unregistered,
 // sealed.missing, sealed.cannot_open, sealed.other_content, record.missing, record.ambiguous, record.other_subject,
@@ -917,4 +917,83 @@ func (g Gateway) WithdrawAnchor(ctx context.Context, request WithdrawAnchor, opt
 // Reasons of its own: anchor.missing.
 func (g Gateway) VerifyInclusion(ctx context.Context, request VerifyInclusion, options ...client.Option) (Inclusion, error) {
 	return send[Inclusion](ctx, g, http.MethodPost, "/v1/anchors/{id}/verification", request, options)
+}
+
+// VerifyClaims is POST /v1/verifications: verify claims about a subject's record for a case.
+//
+// Answers yes, no or unknown for each claim, and never a value. With a selector the provider judges them from its
+// database. With fields that the subject has shown, nobody is asked: the contracts of several organisations judge
+// whether they are of the commitment on the ledger. Either way it is a use: it needs a grant that allows to verify,
+// and takes a number in the subject's log.
+//
+// For officer.
+// Reasons of its own: case.missing, dataset.missing, grant.missing, consent.missing, use.conflict,
+// access.other_agency, gateway.not_served, subject.missing, exchange.dataset_withdrawn, exchange.grant_missing,
+// exchange.grant_mismatch, exchange.grant_pending, exchange.grant_denied, exchange.grant_withdrawn,
+// exchange.grant_not_yet_valid, exchange.grant_expired, exchange.purpose_not_granted, exchange.field_not_granted,
+// exchange.mode_not_granted, exchange.field_unknown, exchange.case_closed, exchange.case_mismatch,
+// exchange.agency_not_in_case, exchange.consent_required, exchange.consent_mismatch, exchange.consent_revoked,
+// exchange.consent_not_yet_valid, exchange.consent_expired, exchange.field_not_consented, exchange.consent_exhausted,
+// exchange.delivery_late, exchange.commitment_mismatch, exchange.agency_unregistered, use.delivery_pending,
+// use.claims_mismatch, use.selector_mismatch, sealed.missing, sealed.cannot_open, sealed.other_content,
+// neighbour.unreachable, neighbour.unknown, connector.not_configured, connector.field.
+func (g Gateway) VerifyClaims(ctx context.Context, request VerifyClaims, options ...client.Option) (Verified, error) {
+	return send[Verified](ctx, g, http.MethodPost, "/v1/verifications", request, options)
+}
+
+// VerifyMany is POST /v1/verification-batches: verify many at once.
+//
+// Each item is a verification of its own: with its verdicts, its number in its subject's log, or its problem. The
+// same request again with the same key gives the same answers.
+//
+// For officer.
+func (g Gateway) VerifyMany(ctx context.Context, request VerifyMany, options ...client.Option) (VerifiedMany, error) {
+	return send[VerifiedMany](ctx, g, http.MethodPost, "/v1/verification-batches", request, options)
+}
+
+// VerifyMine is POST /v1/subjects/me/verifications: check my own record.
+//
+// What somebody who verifies the fields against the ledger would be told. Nothing is written.
+//
+// For citizen.
+// Reasons of its own: dataset.missing.
+func (g Gateway) VerifyMine(ctx context.Context, request VerifyMine, options ...client.Option) (VerifiedMine, error) {
+	return send[VerifiedMine](ctx, g, http.MethodPost, "/v1/subjects/me/verifications", request, options)
+}
+
+// MyRecord is GET /v1/subjects/me/records/{agency}/{code}: get my record with its salts.
+//
+// As the agency has committed to it on the ledger: each field with what it takes to show it alone.
+//
+// For citizen.
+// Reasons of its own: commitment.missing, sealed.missing, sealed.cannot_open, sealed.other_content,
+// neighbour.unreachable, neighbour.unknown, gateway.not_served, projection.behind.
+func (g Gateway) MyRecord(ctx context.Context, request MyRecord, options ...client.Option) (HeldRecord, error) {
+	return send[HeldRecord](ctx, g, http.MethodGet, "/v1/subjects/me/records/{agency}/{code}", request, options)
+}
+
+// CommitRecord is POST /v1/commitments: commit to a subject's record.
+//
+// Reads it from the agency's database, salts every field, and puts the root on the ledger; the subject gets the
+// salted record at the portal. From then on fields can be verified without the agency.
+//
+// For officer.
+// Reasons of its own: dataset.missing, commitment.missing, commitment.conflict, subject.missing, access.other_agency,
+// gateway.not_served, idempotency.conflict, exchange.dataset_withdrawn, exchange.field_unknown,
+// exchange.commitment_over, exchange.commitment_moved, exchange.commitment_known, exchange.no_portal,
+// exchange.agency_unregistered, record.missing, record.ambiguous, record.other_subject, connector.not_configured,
+// connector.field, connector.holder, connector.timeout, connector.failed, connector.type.
+func (g Gateway) CommitRecord(ctx context.Context, request CommitRecord, options ...client.Option) (Committed, error) {
+	return send[Committed](ctx, g, http.MethodPost, "/v1/commitments", request, options)
+}
+
+// WithdrawCommitment is PUT /v1/commitments/{agency}/{code}/{subject}/withdrawal: withdraw a commitment.
+//
+// The agency does not vouch for the record any more. What is verified against it from now on is unknown.
+//
+// For officer.
+// Reasons of its own: commitment.missing, access.other_agency, exchange.commitment_withdrawn, idempotency.conflict,
+// gateway.not_served.
+func (g Gateway) WithdrawCommitment(ctx context.Context, request WithdrawCommitment, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/commitments/{agency}/{code}/{subject}/withdrawal", request, options)
 }

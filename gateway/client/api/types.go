@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/certificate"
+	"github.com/hutong-gov/hutong/chaincode/claim"
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
 	"github.com/hutong-gov/hutong/chaincode/commitment"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/inclusion"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/signed"
@@ -361,6 +363,42 @@ type CommandView struct {
 	Staff          string `json:"staff,omitempty"`
 }
 
+// CommitRecord is the request of POST /v1/commitments.
+type CommitRecord struct {
+	// A dataset of the officer's agency.
+	Dataset string `json:"dataset"`
+	// The pseudonym of whom the record is about.
+	Subject string `json:"subject"`
+	// The particulars the record is found by.
+	Selector map[string]json.RawMessage `json:"selector"`
+	// Which fields to commit to, sorted; all of the dataset if absent.
+	Fields []string `json:"fields,omitempty"`
+	// The commitment that this one replaces; absent for the first.
+	Supersedes string `json:"supersedes,omitempty"`
+	// RFC 3339, UTC: until when the agency vouches for the record; until it is superseded if absent.
+	Until *time.Time `json:"valid_until,omitempty"`
+}
+
+// Committed is the answer to it.
+type Committed struct {
+	// The record that was made or changed.
+	ID string `json:"id"`
+	// The record's status after the write.
+	Status string `json:"status"`
+	// Counts the record's changes from 1.
+	Version int `json:"version"`
+	// When, as the transaction claims.
+	At time.Time `json:"at"`
+	// The transaction that did it.
+	Tx string `json:"tx_id"`
+	// The block the transaction is in; a read with min_block of this number sees the write.
+	Block uint64 `json:"block"`
+	// The same request was carried out before; nothing was written now.
+	Replayed bool `json:"replayed,omitempty"`
+	// The commitment.
+	Root string `json:"root"`
+}
+
 // Conclude is the request of PUT /v1/cases/{id}/conclusion.
 type Conclude struct {
 	ID string `json:"-" path:"id"`
@@ -682,6 +720,15 @@ type Grants struct {
 	Dataset string `json:"-" query:"dataset"`
 }
 
+// HeldRecord is a subject's record with what it takes to show its fields, one by one.
+type HeldRecord struct {
+	Commitment exchange.Commitment `json:"commitment"`
+	// Each can be shown alone; who is not shown a field's salt learns nothing of it.
+	Fields []Presented `json:"fields"`
+	// The read includes this block and everything before it.
+	AsOf uint64 `json:"as_of_block"`
+}
+
 // History is the request of GET /v1/audit/records/{noun}/{id}/history.
 type History struct {
 	// agency, dataset, grant, subject, consent, use, log, definition, case, task, type, accreditation, certificate.
@@ -759,7 +806,7 @@ type ListWebhooks struct {
 // LoggedUse: One entry of the citizen's access log.
 type LoggedUse struct {
 	exchange.Entry
-	// requested, delivered or acknowledged.
+	// requested, delivered or acknowledged; of a verification without the provider, what it found.
 	Status string `json:"status"`
 	// The entry in plain words; times in them are Beijing time.
 	Words exchange.Text `json:"words"`
@@ -791,6 +838,14 @@ type Material struct {
 type Me struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
 	MinBlock uint64 `json:"-" query:"min_block"`
+}
+
+// MyRecord is the request of GET /v1/subjects/me/records/{agency}/{code}.
+type MyRecord struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	Agency   string `json:"-" path:"agency"`
+	Code     string `json:"-" path:"code"`
 }
 
 // MyUses is the request of GET /v1/subjects/me/uses.
@@ -827,6 +882,16 @@ type Payload struct {
 	Use exchange.Use `json:"use"`
 	// What was delivered; it has been checked against the ledger.
 	Document commitment.Document `json:"document"`
+}
+
+// Presented is a field of a record with what shows that the provider has committed to it.
+type Presented struct {
+	Name  string          `json:"name"`
+	Value json.RawMessage `json:"value"`
+	// base64url, 16 bytes.
+	Salt string `json:"salt"`
+	// Hashes from the field's leaf up to the commitment (RFC 9162).
+	Path []string `json:"path"`
 }
 
 // Proposal: Answers Propose.
@@ -1253,6 +1318,77 @@ type Uses struct {
 	Case string `json:"-" query:"case"`
 }
 
+// Verification is a question with what every use says.
+type Verification struct {
+	// The case the answer is for.
+	Case string `json:"case"`
+	// What for.
+	Purpose string `json:"purpose"`
+	// The rule that allows it.
+	LegalBasis string `json:"legal_basis"`
+	// The grant it rests on; found if absent.
+	Grant string `json:"grant,omitempty"`
+	// The consent it rests on.
+	Consent string `json:"consent,omitempty"`
+	// Where nothing is presented: the particulars the record is found by; they travel sealed to the provider.
+	Selector map[string]json.RawMessage `json:"selector,omitempty"`
+	// The dataset the record is of.
+	Dataset string `json:"dataset"`
+	// What is claimed of the record's fields; each is answered by itself.
+	Claims []claim.Claim `json:"claims"`
+	// The fields the claims are about, as the subject shows them; then the provider is not asked. Each field once.
+	Presented []Presented `json:"presented,omitempty"`
+}
+
+// Verified is the answer to a question that was recorded.
+type Verified struct {
+	// The record that was made or changed.
+	ID string `json:"id"`
+	// The record's status after the write.
+	Status string `json:"status"`
+	// Counts the record's changes from 1.
+	Version int `json:"version"`
+	// When, as the transaction claims.
+	At time.Time `json:"at"`
+	// The transaction that did it.
+	Tx string `json:"tx_id"`
+	// The block the transaction is in; a read with min_block of this number sees the write.
+	Block uint64 `json:"block"`
+	// The same request was carried out before; nothing was written now.
+	Replayed bool `json:"replayed,omitempty"`
+	// In the subject's access log.
+	Number int `json:"number"`
+	// One for each claim, in their order.
+	Verdicts []claim.Verdict `json:"verdicts"`
+	// What was asked, salted. Its commitment is on the ledger: keep it to be able to show what was asked.
+	Claims commitment.Document `json:"claims"`
+	// What was answered, salted. Its commitment is on the ledger, where the answer rests on something.
+	Answer commitment.Document `json:"answer"`
+}
+
+// VerifiedItem: One of the two.
+type VerifiedItem struct {
+	Verified *Verified `json:"verified,omitempty"`
+	// Why this one was refused; nothing was written for it.
+	Problem *fault.Fault `json:"problem,omitempty"`
+}
+
+// VerifiedMany: Answers them, in their order.
+type VerifiedMany struct {
+	Items []VerifiedItem `json:"items"`
+}
+
+// VerifiedMine: Answers it.
+type VerifiedMine struct {
+	// What the commitment says of the fields: proven, or absent, withdrawn, superseded, mismatched or stale, and then
+	// nothing is known of them.
+	Finding string `json:"finding"`
+	// One for each claim, in their order.
+	Verdicts []claim.Verdict `json:"verdicts"`
+	// The read includes this block and everything before it.
+	AsOf uint64 `json:"as_of_block"`
+}
+
 // Verify is the request of POST /v1/certificates/{id}/verification.
 type Verify struct {
 	ID string `json:"-" path:"id"`
@@ -1264,10 +1400,48 @@ type Verify struct {
 	At *time.Time `json:"at,omitempty"`
 }
 
+// VerifyClaims is the request of POST /v1/verifications.
+type VerifyClaims struct {
+	// The case the answer is for.
+	Case string `json:"case"`
+	// What for.
+	Purpose string `json:"purpose"`
+	// The rule that allows it.
+	LegalBasis string `json:"legal_basis"`
+	// The grant it rests on; found if absent.
+	Grant string `json:"grant,omitempty"`
+	// The consent it rests on.
+	Consent string `json:"consent,omitempty"`
+	// Where nothing is presented: the particulars the record is found by; they travel sealed to the provider.
+	Selector map[string]json.RawMessage `json:"selector,omitempty"`
+	// The dataset the record is of.
+	Dataset string `json:"dataset"`
+	// What is claimed of the record's fields; each is answered by itself.
+	Claims []claim.Claim `json:"claims"`
+	// The fields the claims are about, as the subject shows them; then the provider is not asked. Each field once.
+	Presented []Presented `json:"presented,omitempty"`
+}
+
 // VerifyInclusion is the request of POST /v1/anchors/{id}/verification.
 type VerifyInclusion struct {
 	ID string `json:"-" path:"id"`
 	inclusion.Proof
+}
+
+// VerifyMany is the request of POST /v1/verification-batches.
+type VerifyMany struct {
+	// Each with its own verdicts, its own number in its subject's log, and its own refusal.
+	Items []Verification `json:"items"`
+}
+
+// VerifyMine is the request of POST /v1/subjects/me/verifications.
+type VerifyMine struct {
+	// The dataset the record is of.
+	Dataset string `json:"dataset"`
+	// What is claimed of the record's fields; each is answered by itself.
+	Claims []claim.Claim `json:"claims"`
+	// The fields the claims are about, as the subject shows them; then the provider is not asked. Each field once.
+	Presented []Presented `json:"presented,omitempty"`
 }
 
 // Webhook is a subscription whose events are sent to an address.
@@ -1323,6 +1497,15 @@ type WithdrawAccreditation struct {
 // WithdrawAnchor is the request of PUT /v1/anchors/{id}/withdrawal.
 type WithdrawAnchor struct {
 	ID string `json:"-" path:"id"`
+	// A code.
+	Reason string `json:"reason"`
+}
+
+// WithdrawCommitment is the request of PUT /v1/commitments/{agency}/{code}/{subject}/withdrawal.
+type WithdrawCommitment struct {
+	Agency  string `json:"-" path:"agency"`
+	Code    string `json:"-" path:"code"`
+	Subject string `json:"-" path:"subject"`
 	// A code.
 	Reason string `json:"reason"`
 }
