@@ -266,10 +266,7 @@ func (c *testCity) strangers(ctx context.Context, t *testing.T, own ownKey) {
 // signOnTheCommandLine runs the program an agency runs.
 func (c *testCity) signOnTheCommandLine(ctx context.Context, t *testing.T, own ownKey) {
 	dir := t.TempDir()
-	program := filepath.Join(dir, "hutong")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/hutong-gov/hutong/network/cmd/hutong")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, string(out))
+	hutong := program(ctx, t)
 	der, err := x509.MarshalPKCS8PrivateKey(own.private)
 	require.NoError(t, err)
 	file := func(name string, content []byte) string {
@@ -286,7 +283,7 @@ func (c *testCity) signOnTheCommandLine(ctx context.Context, t *testing.T, own o
 	token, err := tokens.Token(ctx)
 	require.NoError(t, err)
 	submit := func(answer string) (string, string, error) {
-		command := exec.CommandContext(ctx, program, "sign", "submit", "--gateway", c.network.Topology.GatewayURL(org), "--root", c.network.Layout.Public(org).TLSRoot(),
+		command := exec.CommandContext(ctx, hutong, "sign", "submit", "--gateway", c.network.Topology.GatewayURL(org), "--root", c.network.Layout.Public(org).TLSRoot(),
 			"--certificate", file("cert.pem", []byte(own.certificate)), "--key", file("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
 			"--chaincode", certificate.Name, "--function", certificate.TypePublish, "--request", file("request.json", request), "--idempotency-key", "offline-8", "--yes="+answer)
 		command.Env = append(os.Environ(), "HUTONG_TOKEN="+token)
