@@ -67,8 +67,9 @@ type Content struct {
 	Name            Text        `json:"name"`
 	Classification  string      `json:"classification"`
 	Fields          []FieldSpec `json:"fields"`
-	Selector        []string    `json:"selector"`         // names of the fields a record is found by
-	ConsentRequired bool        `json:"consent_required"` // terms of a grant may add, not drop it
+	Selector        []string    `json:"selector"`                   // names of the fields a record is found by
+	ConsentRequired bool        `json:"consent_required"`           // terms of a grant may add, not drop it
+	PreviewRequired bool        `json:"preview_required,omitempty"` // the subject looks at what is delivered first
 	Conditions      Conditions  `json:"conditions,omitzero"`
 	Freshness       Duration    `json:"freshness,omitempty"` // the owner's promise: no older than this is what it delivers
 }

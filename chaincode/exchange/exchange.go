@@ -7,6 +7,7 @@
 //	                                      │                                          │
 //	                                      └──────────▶ use ◀─────────────────────────┘
 //	                              requested → delivered → acknowledged
+//	                              requested → prepared → released → delivered …, where the subject looks first
 //
 // Invariants: no use without a live grant that covers it and, where the terms ask for it, a live consent signed by the
 // subject; every use states purpose, legal basis and case; a subject's uses are numbered from 1 without a gap, as
@@ -118,6 +119,7 @@ type Terms struct {
 	ValidUntil      time.Time `json:"valid_until"`
 	ConsentRequired bool      `json:"consent_required"`
 	Modes           []string  `json:"modes,omitempty"` // fetch, verify or both, sorted; absent: fetch
+	PreviewRequired bool      `json:"preview_required,omitempty"`
 }
 
 // Grant is an agency's standing permission to use a dataset. requested → granted | denied; granted → withdrawn.
@@ -196,6 +198,8 @@ type ConsentTerms struct {
 	From     time.Time `json:"valid_from"`
 	Until    time.Time `json:"valid_until"`
 	Nonce    string    `json:"nonce"` // random: two consents alike differ
+	// PreviewRequired: the subject wants to look at what is delivered first.
+	PreviewRequired bool `json:"preview_required,omitempty"`
 }
 
 // Consent is a subject's agreement on the ledger. given → revoked. Its id is derived from the signed terms' digest, so
@@ -230,7 +234,8 @@ type Revocation struct {
 	Consent string `json:"consent"`
 }
 
-// Use is one use of a subject's data by an agency. requested → delivered → acknowledged.
+// Use is one use of a subject's data by an agency. requested → delivered → acknowledged; where the subject looks first,
+// requested → prepared → released → delivered → acknowledged, or → refused.
 type Use struct {
 	state.Head
 	Number     int       `json:"number"`          // in the subject's own access log, from 1
@@ -251,6 +256,13 @@ type Use struct {
 	Root       string    `json:"root,omitempty"`     // of a verification without the provider: the commitment as it stood
 	Delivery   string    `json:"delivery,omitempty"` // commitment of the delivered document; of a verification, of the verdicts
 	Until      time.Time `json:"deliver_until"`      // no delivery after this
+
+	PreviewRequired bool   `json:"preview_required,omitempty"` // the subject looks first
+	Preview         string `json:"preview,omitempty"`          // commitment of what it is shown, and of what may be delivered
+	Decision        string `json:"decision,omitempty"`         // the subject's JWS, of kind ReleaseKind or RefusalKind
+
+	Waiting bool   `json:"waiting,omitempty"` // the sealed payload was put into the inbox of the consumer's organisation
+	Purged  string `json:"purged,omitempty"`  // code: why the payload was removed
 }
 
 // RequestUse asks for a use (the consumer's service identity). With claims it asks the provider to verify them, and nothing
@@ -272,6 +284,7 @@ type RequestUse struct {
 type DeliverUse struct {
 	Use        string `json:"use"`
 	Commitment string `json:"commitment"`
+	Waits      bool   `json:"waits,omitempty"` // the payload comes along as transient data, and waits in the consumer's inbox
 }
 
 // AcknowledgeUse is the consumer's receipt: the commitment it computed from what it opened must be the delivered one.

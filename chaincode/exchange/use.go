@@ -7,7 +7,6 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/commitment"
-	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/state"
 )
@@ -114,7 +113,7 @@ func (r RequestUse) Request(id string, by access.Caller, c Context, at time.Time
 		Head:    state.Head{ID: id, Status: Requested, Created: state.Stamp{At: at}},
 		Subject: r.Subject, Dataset: r.Dataset, Edition: c.Dataset.Edition, Fields: r.Fields, Provider: c.Dataset.Agency, Consumer: by.Agency,
 		Purpose: r.Purpose, LegalBasis: r.LegalBasis, Case: r.Case, Grant: r.Grant, Consent: r.Consent,
-		Selector: r.Selector, Claims: r.Claims, Until: at.Add(DeliveryPeriod),
+		Selector: r.Selector, Claims: r.Claims, Until: at.Add(DeliveryPeriod), PreviewRequired: r.Claims == "" && c.asksPreview(),
 	}
 	if o.Log, u, err = c.Log.append(u); err != nil {
 		return u, o, event, err
@@ -172,6 +171,9 @@ type Basis struct {
 //
 //	access.other_agency          the caller's agency is not the provider
 //	exchange.already_delivered   it was delivered before
+//	exchange.use_refused         the subject has looked at it and refused
+//	exchange.not_released        the subject is to look at it first and has not released it
+//	exchange.preview_mismatch    it is not what the subject was shown
 //	exchange.delivery_late       deliver_until has passed
 //	exchange.dataset_withdrawn   the dataset is not in the directory any more
 //	exchange.field_unknown       a field is not given any more
@@ -184,27 +186,23 @@ func (u Use) Deliver(by access.Caller, r DeliverUse, b Basis, at time.Time) (Use
 	if err := by.Own(u.Provider); err != nil {
 		return u, none, err
 	}
-	if u.Status != Requested { // a verification without the provider never was
+	switch u.Status {
+	case Requested, Prepared, Released:
+	case Refused:
+		return u, none, ErrUseRefused
+	default: // a verification without the provider never waited for a delivery
 		return u, none, ErrAlreadyDelivered
 	}
-	if at.After(u.Until) {
-		return u, none, ErrDeliveryLate
+	if u.PreviewRequired && u.Status != Released {
+		return u, none, ErrNotReleased
 	}
-	if err := b.Dataset.offered(); err != nil {
-		return u, none, ErrDatasetWithdrawn.On("request.use", "dataset:published")
+	if u.PreviewRequired && r.Commitment != u.Preview {
+		return u, none, ErrOtherThanShown
 	}
-	if !b.Dataset.has(u.Fields) {
-		return u, none, ErrFieldUnknown.On("request.use", "subset:dataset.fields")
+	if err := u.deliverable(b, at); err != nil {
+		return u, none, err
 	}
-	if err := b.Grant.live(at); err != nil {
-		return u, none, fault.From(err).On("request.use", "grant:live")
-	}
-	if b.Consent != nil {
-		if err := b.Consent.live(at); err != nil {
-			return u, none, fault.From(err).On("request.use", "consent:live")
-		}
-	}
-	u.Status, u.Delivery = Delivered, r.Commitment
+	u.Status, u.Delivery, u.Waiting = Delivered, r.Commitment, r.Waits
 	return u, u.change(EventUseDelivered, u.Consumer), nil
 }
 
@@ -225,7 +223,7 @@ func (u Use) Acknowledge(by access.Caller, r AcknowledgeUse) (Use, kernel.Change
 		return u, none, err
 	}
 	switch u.Status {
-	case Requested:
+	case Requested, Prepared, Released, Refused:
 		return u, none, ErrNotDelivered
 	case Acknowledged:
 		return u, none, ErrAlreadyAcknowledged

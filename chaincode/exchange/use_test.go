@@ -159,6 +159,14 @@ func TestDeliverUse(t *testing.T) {
 		{"not the provider", func(w *world) { w.by = asTax }, "access.other_agency"},
 		{"delivered before", func(w *world) { w.use.Status = exchange.Delivered }, "exchange.already_delivered"},
 		{"acknowledged before", func(w *world) { w.use.Status = exchange.Acknowledged }, "exchange.already_delivered"},
+		{"refused by the subject", func(w *world) { w.use.PreviewRequired, w.use.Preview, w.use.Status = true, hashB, exchange.Refused }, "exchange.use_refused"},
+		{"not released", func(w *world) { w.use.PreviewRequired, w.use.Preview, w.use.Status = true, hashB, exchange.Prepared }, "exchange.not_released"},
+		{"something else than was shown", func(w *world) {
+			w.use.PreviewRequired, w.use.Preview = true, hashA
+			if w.use.Status == exchange.Requested {
+				w.use.Status = exchange.Released
+			}
+		}, "exchange.preview_mismatch"},
 		{"late", func(w *world) { w.at = w.use.Until.Add(time.Millisecond) }, "exchange.delivery_late"},
 		{"dataset withdrawn since", func(w *world) { w.Dataset.Status = exchange.Withdrawn }, "exchange.dataset_withdrawn"},
 		{"field withdrawn since", func(w *world) { w.Dataset.Fields = w.Dataset.Fields[1:] }, "exchange.field_unknown"},

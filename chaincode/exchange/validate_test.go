@@ -235,7 +235,7 @@ func TestUseForms(t *testing.T) {
 	require.NoError(t, unconsented.Validate(), "a consent is not always asked for")
 
 	type deliver = exchange.DeliverUse
-	checkForm(t, func() deliver { return deliver{useID, hashA} }, []form[deliver]{
+	checkForm(t, func() deliver { return deliver{Use: useID, Commitment: hashA} }, []form[deliver]{
 		{func(r *deliver) { r.Use = "" }, "use", "required"},
 		{func(r *deliver) { r.Commitment = "" }, "commitment", "required"},
 		{func(r *deliver) { r.Commitment = hashA[1:] }, "commitment", "pattern"},

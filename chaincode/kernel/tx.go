@@ -19,6 +19,7 @@ type Stub interface {
 	GetCreator() ([]byte, error)
 	GetTxID() string
 	GetChannelID() string
+	GetTransient() (map[string][]byte, error)
 	InvokeChaincode(chaincode string, args [][]byte, channel string) *peer.Response
 	SetEvent(name string, payload []byte) error
 }
@@ -74,6 +75,12 @@ func (tx *Tx) Touch(head *state.Head) {
 	} else {
 		head.Changed = tx.Stamp()
 	}
+}
+
+// Transient gives what travels with the proposal under a name and is in no block; nil where there is nothing.
+func (tx *Tx) Transient(name string) ([]byte, error) {
+	all, err := tx.stub.GetTransient()
+	return all[name], err
 }
 
 // Finally makes a write in another chaincode the last act of the current command, in the same transaction. It runs once

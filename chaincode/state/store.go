@@ -12,6 +12,7 @@ package state
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,9 @@ type Stub interface {
 	GetStateByPartialCompositeKey(noun string, parts []string) (shim.StateQueryIteratorInterface, error)
 	GetStateByPartialCompositeKeyWithPagination(noun string, parts []string, pageSize int32, bookmark string) (shim.StateQueryIteratorInterface, *peer.QueryResponseMetadata, error)
 	GetHistoryForKey(key string) (shim.HistoryQueryIteratorInterface, error)
+	GetPrivateData(collection, key string) ([]byte, error)
+	PutPrivateData(collection, key string, value []byte) error
+	PurgePrivateData(collection, key string) error
 }
 
 // Store is one transaction's view of the ledger. Not safe for concurrent use: a transaction is one thread.
@@ -41,13 +45,15 @@ type Store struct {
 	pending  map[string][]byte // writes of the command being carried out
 	policies map[string][]byte // key-level endorsement policies, accepted
 	setting  map[string][]byte // key-level endorsement policies, pending
+	hidden   map[place]private // writes to private data collections, accepted
+	hiding   map[place]private // writes to private data collections, pending
 }
 
 // NewStore opens a transaction's view.
 func NewStore(stub Stub) *Store {
 	return &Store{
 		stub: stub, read: map[string][]byte{}, accepted: map[string][]byte{}, pending: map[string][]byte{},
-		policies: map[string][]byte{}, setting: map[string][]byte{},
+		policies: map[string][]byte{}, setting: map[string][]byte{}, hidden: map[place]private{}, hiding: map[place]private{},
 	}
 }
 
@@ -113,6 +119,7 @@ func (s *Store) Accept() {
 	for key, policy := range s.setting {
 		s.policies[key] = policy
 	}
+	maps.Copy(s.hidden, s.hiding)
 	s.Discard()
 }
 
@@ -120,6 +127,7 @@ func (s *Store) Accept() {
 func (s *Store) Discard() {
 	clear(s.pending)
 	clear(s.setting)
+	clear(s.hiding)
 }
 
 // batchWriter is the peer v3.1 batch interface of the stub, used where the stub has it.
@@ -153,7 +161,7 @@ func (s *Store) flush() error {
 			return fmt.Errorf("set endorsement policy of a key: %w", err)
 		}
 	}
-	return nil
+	return s.flushPrivate()
 }
 
 func sorted(m map[string][]byte) []string {

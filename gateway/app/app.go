@@ -36,6 +36,7 @@ import (
 type Ledger interface {
 	Submit(ctx context.Context, as ledger.Signer, chaincode, function string, command kernel.Command) (ledger.Outcome, error)
 	SubmitBatch(ctx context.Context, as ledger.Signer, chaincode string, batch kernel.Batch) ([]ledger.Outcome, error)
+	SubmitPrivate(ctx context.Context, as ledger.Signer, chaincode, function string, command kernel.Command, beside ledger.Private) (ledger.Outcome, error)
 	Evaluate(ctx context.Context, as ledger.Signer, chaincode, function string, request, answer any) error
 	Awaited(tx string) bool
 }
@@ -54,6 +55,7 @@ type Store interface {
 type Vault interface {
 	Put(ctx context.Context, entries ...vault.Entry) error
 	Get(ctx context.Context, commitment, recipient string) (vault.Entry, bool, error)
+	Remove(ctx context.Context, commitment string) error
 }
 
 // Peers are the gateways of other organisations, reached by the MSP id of the organisation.

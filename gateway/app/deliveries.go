@@ -13,13 +13,15 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/connector"
 	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/ledger"
 	"github.com/hutong-gov/hutong/gateway/vault"
 )
 
 // Delivery asks a provider's gateway to deliver a use.
 type Delivery struct {
-	Selector seal.Envelope `json:"selector" doc:"The particulars the record is found by, sealed to the provider; their commitment is the one of the use."`
-	Block    uint64        `json:"block" doc:"The block the use is in."`
+	Selector *seal.Envelope `json:"selector,omitempty" doc:"The particulars the record is found by, sealed to the provider; their commitment is the one of the use. Not needed once something was prepared."`
+	Block    uint64         `json:"block" doc:"The block the use is in."`
+	Wait     bool           `json:"wait,omitempty" doc:"Let the sealed payload wait for the consumer at the peers of its organisation, if it is small enough: the consumer's gateway is not there to take it."`
 }
 
 // Deliver is POST /v1/uses/{id}/delivery.
@@ -30,7 +32,7 @@ type Deliver struct {
 
 // Deliver answers what a use asks for, sealed to its consumer. It needs no token: the ledger authorises it. The use must be
 // there, its provider an agency of this gateway, and the selector the one the use committed to; and whoever asks, only the
-// consumer can open the answer.
+// consumer can open the answer. Where the subject looks first, nothing is answered before it has released what it saw.
 func (a *App) Deliver(ctx context.Context, _ Actor, req Deliver) (seal.Envelope, error) {
 	return a.deliver(ctx, req.ID, req.Delivery)
 }
@@ -42,29 +44,59 @@ func (a *App) deliver(ctx context.Context, id string, d Delivery) (seal.Envelope
 			return none, err
 		}
 	}
-	use, err := a.useNow(ctx, id)
+	warrant, err := a.warrant(ctx, id)
 	if err != nil {
 		return none, err
+	}
+	use := warrant.Use
+	if use.Purged != "" {
+		return none, a.purged(ctx, use)
 	}
 	as, err := a.held(use.Provider, access.Agency)
 	if err != nil {
 		return none, err
 	}
-	values, err := a.openSelector(use, d.Selector)
-	if err != nil {
-		return none, err
+	var values map[string]json.RawMessage
+	if d.Selector != nil {
+		if values, err = a.openSelector(use, *d.Selector); err != nil {
+			return none, err
+		}
 	}
-	if use.Delivery != "" {
+	switch use.Status {
+	case exchange.Delivered, exchange.Acknowledged:
 		return a.redelivered(ctx, use)
+	case exchange.Prepared:
+		return none, exchange.ErrNotReleased.On("use", "status:"+exchange.Released)
+	case exchange.Released:
+		document, err := a.prepared(ctx, use)
+		if err != nil {
+			return none, err
+		}
+		return a.handOver(ctx, as, use, document, d.Wait)
 	}
-	answer := a.fetch
-	if use.Claims != "" {
-		answer = a.judgeUse
+	if d.Selector == nil {
+		return none, fault.Field("selector", "required", "send the selector the use committed to, sealed to its provider")
 	}
-	document, err := answer(ctx, use, values)
+	document, err := a.answer(ctx, warrant, values)
 	if err != nil {
 		return none, err
 	}
+	if use.PreviewRequired {
+		return none, a.prepare(ctx, as, use, document)
+	}
+	return a.handOver(ctx, as, use, document, d.Wait)
+}
+
+// warrant asks the ledger, at this organisation's peer, whether a use may be delivered now: no database is opened on the
+// word of the projection. The ledger judges again when the delivery is recorded, and nothing leaves before that.
+func (a *App) warrant(ctx context.Context, id string) (w exchange.Warrant, err error) {
+	err = a.Ledger.Evaluate(ctx, a.reader(), exchange.Name, exchange.UseBasis, exchange.BasisOf{Use: id}, &w)
+	return w, err
+}
+
+// handOver seals a document to the consumer and records the delivery; wait puts it where the consumer's peers keep it.
+func (a *App) handOver(ctx context.Context, as ledger.Signer, use exchange.Use, document commitment.Document, wait bool) (seal.Envelope, error) {
+	var none seal.Envelope
 	envelope, err := a.sealTo(ctx, use.Consumer, document)
 	if err != nil {
 		return none, err
@@ -73,10 +105,13 @@ func (a *App) deliver(ctx context.Context, id string, d Delivery) (seal.Envelope
 	if err := a.Vault.Put(ctx, vault.Entry{Kind: vault.Delivery, Case: use.Case, Envelope: envelope}); err != nil {
 		return none, err
 	}
-	request := exchange.DeliverUse{Use: use.ID, Commitment: envelope.Commitment}
-	_, err = a.submit(ctx, as, exchange.Name, exchange.UseDeliver, scoped("deliver", use.ID+envelope.Commitment), "", request)
+	if wait {
+		err = a.leave(ctx, as, use, envelope)
+	} else {
+		_, err = a.submit(ctx, as, exchange.Name, exchange.UseDeliver, deliveryKey(use, envelope), "", exchange.DeliverUse{Use: use.ID, Commitment: envelope.Commitment})
+	}
 	if errors.Is(err, exchange.ErrAlreadyDelivered) { // another request for the same delivery was quicker
-		if use, err = a.useNow(ctx, id); err != nil {
+		if use, err = a.useNow(ctx, use.ID); err != nil {
 			return none, err
 		}
 		return a.redelivered(ctx, use)
@@ -90,6 +125,7 @@ func (a *App) useNow(ctx context.Context, id string) (use exchange.Use, err erro
 	return use, err
 }
 
+// redelivered is a delivery of before.
 func (a *App) redelivered(ctx context.Context, use exchange.Use) (seal.Envelope, error) {
 	entry, found, err := a.Vault.Get(ctx, use.Delivery, use.Consumer)
 	if err == nil && !found {
@@ -109,14 +145,18 @@ func (a *App) openSelector(use exchange.Use, sealed seal.Envelope) (map[string]j
 	return document.Values(), nil
 }
 
-// fetch reads the fields of a use from the provider's database and salts them.
-func (a *App) fetch(ctx context.Context, use exchange.Use, values map[string]json.RawMessage) (commitment.Document, error) {
-	var none commitment.Document
-	dataset, err := get[exchange.Dataset](ctx, a, "dataset", use.Dataset, "dataset")
-	if err != nil {
-		return none, err
+// answer makes the document that a use asks for: the fields, or verdicts on claims about them.
+func (a *App) answer(ctx context.Context, w exchange.Warrant, values map[string]json.RawMessage) (commitment.Document, error) {
+	if w.Use.Claims != "" {
+		return a.judgeUse(ctx, w.Use, values)
 	}
-	found, err := a.read(ctx, use, dataset, values)
+	return a.fetch(ctx, w, values)
+}
+
+// fetch reads the fields of a use, and no other, from the provider's database and salts them.
+func (a *App) fetch(ctx context.Context, w exchange.Warrant, values map[string]json.RawMessage) (commitment.Document, error) {
+	var none commitment.Document
+	found, err := a.read(ctx, w.Use, w.Dataset, values)
 	if err != nil {
 		return none, err
 	}

@@ -34,7 +34,7 @@ type MyUses struct {
 // LoggedUse is one entry of the citizen's access log.
 type LoggedUse struct {
 	exchange.Entry
-	Status string        `json:"status" doc:"requested, delivered or acknowledged; of a verification without the provider, what it found."`
+	Status string        `json:"status" doc:"requested, delivered or acknowledged; prepared, released or refused where you look first; of a verification without the provider, what it found."`
 	Words  exchange.Text `json:"words" doc:"The entry in plain words; times in them are Beijing time."`
 }
 

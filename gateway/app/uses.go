@@ -1,10 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
-	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
@@ -52,52 +52,46 @@ func (a *App) RequestUse(ctx context.Context, who Actor, req RequestUse) (answer
 	}
 	key := scoped(who.owner(), req.Key)
 	id := kernel.ID(who.Agency, exchange.UseRequest, key)
-	if err := a.asBefore(ctx, id, &req); err != nil {
-		return answer, err
-	}
-	request, values, err := a.useRequest(ctx, who, c, req)
+	before, _, err := find[exchange.Use](ctx, a, "use", id)
 	if err != nil {
 		return answer, err
 	}
-	selector, err := a.salted(who.Agency, "selector", id, values)
-	if err != nil {
-		return answer, fault.Under("selector", err)
+	requested, selector, err := a.request(ctx, who, as, c, key, id, req, before)
+	if f := fault.From(err); f != nil && f.Reason == exchange.Uses.Noun+".conflict" { // perhaps with what was found now in place of what was found then: the projection was behind
+		if before, err = a.useNow(ctx, id); err == nil {
+			requested, selector, err = a.request(ctx, who, as, c, key, id, req, before)
+		}
 	}
-	if request.Selector, err = selector.Root(); err != nil {
-		return answer, fault.Under("selector", err)
-	}
-	if err := request.Validate(); err != nil {
-		return answer, err
-	}
-	requested, err := a.submit(ctx, as, exchange.Name, exchange.UseRequest, key, who.Staff, request)
 	if err != nil {
 		return answer, err
 	}
 	return a.carryThrough(ctx, who, as, requested, selector)
 }
 
-// asBefore makes a repeated request rest on the grant and consent it rested on first: what is found for it now may be
-// another.
-func (a *App) asBefore(ctx context.Context, id string, req *RequestUse) error {
-	use, err := a.useNow(ctx, id)
-	if f := fault.From(err); f != nil {
-		if f.Kind == fault.Missing {
-			return nil
-		}
-		return err
+// request requests a use on the ledger. A repeated request rests on the grant and consent it rested on first, whatever
+// would be found for it now: before is the use as it was then, or nothing.
+func (a *App) request(ctx context.Context, who Actor, as ledger.Signer, c collaboration.Case, key, id string, req RequestUse, before exchange.Use) (requested Receipt, selector commitment.Document, err error) {
+	req.Grant, req.Consent = cmp.Or(req.Grant, before.Grant), cmp.Or(req.Consent, before.Consent)
+	request, values, err := a.useRequest(ctx, who, c, req)
+	if err != nil {
+		return requested, selector, err
 	}
-	if req.Grant == "" {
-		req.Grant = use.Grant
+	if selector, err = a.salted(who.Agency, "selector", id, values); err != nil {
+		return requested, selector, fault.Under("selector", err)
 	}
-	if req.Consent == "" {
-		req.Consent = use.Consent
+	if request.Selector, err = selector.Root(); err != nil {
+		return requested, selector, fault.Under("selector", err)
 	}
-	return nil
+	if err := request.Validate(); err != nil {
+		return requested, selector, err
+	}
+	requested, err = a.submit(ctx, as, exchange.Name, exchange.UseRequest, key, who.Staff, request)
+	return requested, selector, err
 }
 
 // carryThrough takes a requested use to its acknowledgement, from wherever it is.
 func (a *App) carryThrough(ctx context.Context, who Actor, as ledger.Signer, requested Receipt, selector commitment.Document) (answer Used, err error) {
-	use, err := a.useNow(ctx, requested.ID)
+	use, err := a.useSince(ctx, requested)
 	if err != nil {
 		return answer, err
 	}
@@ -111,6 +105,19 @@ func (a *App) carryThrough(ctx context.Context, who Actor, as ledger.Signer, req
 	acknowledgement := exchange.AcknowledgeUse{Use: use.ID, Commitment: answer.Delivery}
 	answer.Receipt, err = a.submit(ctx, as, exchange.Name, exchange.UseAcknowledge, scoped("acknowledge", use.ID+answer.Delivery), who.Staff, acknowledgement)
 	return answer, err
+}
+
+// useSince reads a use that was requested. The projection has it as soon as it has the block, which spares the peer a
+// question for every use; if it is a little behind, the ledger judges what follows all the same.
+func (a *App) useSince(ctx context.Context, requested Receipt) (exchange.Use, error) {
+	if _, err := a.wait(ctx, After{MinBlock: requested.Block}); err != nil {
+		return exchange.Use{}, err
+	}
+	use, found, err := find[exchange.Use](ctx, a, "use", requested.ID)
+	if err == nil && !found { // its block is not known
+		return a.useNow(ctx, requested.ID)
+	}
+	return use, err
 }
 
 // receive gets the delivery of a use, makes sure that it opens, keeps it, and gives its commitment.
@@ -128,45 +135,47 @@ func (a *App) receive(ctx context.Context, use exchange.Use, block uint64, selec
 	return envelope.Commitment, a.arrived(ctx, use.ID)
 }
 
-// How often the own peer is asked for a delivery that is on its way.
-const (
-	firstLook = 20 * time.Millisecond
-	lastLook  = 500 * time.Millisecond
-)
-
 // arrived waits until the own organisation's peer has the delivery on its ledger. The provider answers when its peer has
-// it, and blocks do not reach all peers at the same moment.
+// it, and blocks do not reach all peers at the same moment. The projection follows the own peer, and says when it has grown.
 func (a *App) arrived(ctx context.Context, id string) error {
 	waiting, cancel := context.WithTimeout(ctx, a.MaxWait)
 	defer cancel()
-	for pause := firstLook; ; pause = min(2*pause, lastLook) {
-		use, err := a.useNow(ctx, id)
+	for {
+		height, err := a.Store.Height(ctx)
+		if err != nil {
+			return err
+		}
+		use, err := get[exchange.Use](ctx, a, "use", id, "use")
 		if err != nil || use.Delivery != "" {
 			return err
 		}
-		select {
-		case <-time.After(pause):
-		case <-waiting.Done():
-			if ctx.Err() != nil {
-				return ctx.Err()
+		if err := a.Store.WaitBlock(waiting, height+1); err != nil {
+			if ctx.Err() == nil && waiting.Err() != nil {
+				return fault.New(fault.Refused, "use.delivery_pending", "the delivery is not on this organisation's ledger yet; send the request again with the same idempotency key").On("use", "status:"+exchange.Delivered)
 			}
-			return fault.New(fault.Refused, "use.delivery_pending", "the delivery is not on this organisation's ledger yet; send the request again with the same idempotency key").On("use", "status:"+exchange.Delivered)
+			return err
 		}
 	}
 }
 
-// delivered gets the delivery of a use: from the vault if it came before, else from the provider's gateway.
+// delivered gets the delivery of a use: from the vault if it came before, from the inbox if it waits there, else from the
+// provider's gateway.
 func (a *App) delivered(ctx context.Context, use exchange.Use, block uint64, selector commitment.Document) (seal.Envelope, error) {
 	if use.Delivery != "" {
 		if entry, found, err := a.Vault.Get(ctx, use.Delivery, use.Consumer); err != nil || found {
 			return entry.Envelope, err
 		}
 	}
+	if use.Waiting {
+		if envelope, found, err := a.waiting(ctx, use); err != nil || found {
+			return envelope, err
+		}
+	}
 	sealed, err := a.sealTo(ctx, use.Provider, selector)
 	if err != nil {
 		return seal.Envelope{}, err
 	}
-	d := Delivery{Selector: sealed, Block: block}
+	d := Delivery{Selector: &sealed, Block: block}
 	if a.serves(use.Provider) {
 		return a.deliver(ctx, use.ID, d)
 	}
@@ -281,7 +290,7 @@ func (a *App) grantFor(ctx context.Context, agency string, r exchange.RequestUse
 type Uses struct {
 	Listing
 	As     string `query:"as" json:"-" enum:"consumer,provider" doc:"As whom the agency has a part in them; consumer if absent."`
-	Status string `query:"status" json:"-" enum:"requested,delivered,acknowledged,proven,absent,withdrawn,superseded,mismatched,stale" doc:"Only uses of this status."`
+	Status string `query:"status" json:"-" enum:"requested,prepared,released,refused,delivered,acknowledged,proven,absent,withdrawn,superseded,mismatched,stale" doc:"Only uses of this status."`
 	Case   string `query:"case" json:"-" max:"64" doc:"Only uses for this case."`
 }
 
@@ -349,6 +358,9 @@ func (a *App) Payload(ctx context.Context, who Actor, req ByID) (p Payload, err 
 	}
 	if p.Use.Delivery == "" {
 		return p, exchange.ErrNotDelivered.On("id", "status:"+exchange.Delivered)
+	}
+	if p.Use.Purged != "" {
+		return p, a.purged(ctx, p.Use)
 	}
 	entry, found, err := a.Vault.Get(ctx, p.Use.Delivery, who.Agency)
 	if err == nil && !found {

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,11 +11,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/commitment"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/client"
 	"github.com/hutong-gov/hutong/gateway/credential/seal"
+	"github.com/hutong-gov/hutong/gateway/store"
 	"github.com/hutong-gov/hutong/test/story"
 )
 
@@ -51,19 +55,36 @@ func TestAFetchGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
+// behind is the projection of an organisation whose peer does not have a delivery yet.
+type behind struct {
+	app.Store
+	blocks int // that are still to come; negative: they never do
+}
+
+func (b *behind) Get(ctx context.Context, noun, id string) (store.Record, bool, error) {
+	r, found, err := b.Store.Get(ctx, noun, id)
+	if noun == "use" && b.blocks != 0 && err == nil && found {
+		r.Body = json.RawMessage(strings.NewReplacer(`"status":"delivered"`, `"status":"requested"`, `"delivery":`, `"later":`).Replace(string(r.Body)))
+	}
+	return r, found, err
+}
+
+func (b *behind) WaitBlock(ctx context.Context, block uint64) error {
+	if b.blocks > 0 {
+		b.blocks--
+		return nil
+	}
+	return b.Store.WaitBlock(ctx, block)
+}
+
 // TestTheConsumersPeerMayBeBehindTheProviders: the delivery is on the provider's ledger first.
 func TestTheConsumersPeerMayBeBehindTheProviders(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	caseID := s.apply(s.citizen)
-	behind := 3
-	ledger := s.Gateways["market"].Ledger
-	ledger.Seen = func(function string, answer any) {
-		if use, ok := answer.(*exchange.Use); ok && function == "use:Get" && use.Status == exchange.Delivered && behind != 0 {
-			behind--
-			use.Status, use.Delivery = exchange.Requested, ""
-		}
-	}
+	market := s.Gateways["market"].App
+	late := &behind{Store: market.Store, blocks: 3}
+	market.Store = late
 	fetch := func(key string) (app.Used, error) {
 		return do[app.Used](s, s.officer("market.regulation").Client, http.MethodPost, "/v1/uses", app.RequestUse{Case: caseID, Material: "identity"}, client.Key(key))
 	}
@@ -73,15 +94,69 @@ func TestTheConsumersPeerMayBeBehindTheProviders(t *testing.T) {
 	}
 	require.NoError(t, err)
 	require.Equal(t, exchange.Acknowledged, used.Status)
-	require.Zero(t, behind)
+	require.Zero(t, late.blocks)
 
-	behind = -1 // for ever
+	late.blocks = -1
 	_, err = fetch("b")
 	require.Equal(t, "use.delivery_pending", client.Reason(err))
-	behind = 0
+	late.blocks = 0
 	used, err = fetch("b")
 	require.NoError(t, err)
 	require.Equal(t, exchange.Acknowledged, used.Status)
+}
+
+// TestARepeatedRequestIsTheFirstThoughTheProjectionIsBehind: what is found for a request now may be another than then.
+func TestARepeatedRequestIsTheFirstThoughTheProjectionIsBehind(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	caseID := s.apply(s.citizen)
+	market := s.Gateways["market"].App
+	fetch := func() (app.Used, error) {
+		return do[app.Used](s, s.officer("market.regulation").Client, http.MethodPost, "/v1/uses", app.RequestUse{Case: caseID, Material: "identity"}, client.Key("a"))
+	}
+	first, err := fetch()
+	require.NoError(t, err)
+	item, err := get[app.Item[exchange.Use]](s, s.officer("market.regulation").Client, "/v1/uses/"+first.ID)
+	require.NoError(t, err)
+	// Another consent, given later, would be found now.
+	terms := consentOf(s, item.Item.Consent).Terms
+	terms.Nonce = "another-nonce-for-this"
+	jws, err := s.citizen.Sign(exchange.ConsentKind, terms)
+	require.NoError(t, err)
+	_, err = do[app.Receipt](s, s.citizen.Client, http.MethodPost, "/v1/consents", app.GiveConsent{Consent: jws})
+	require.NoError(t, err)
+	revocation, err := s.citizen.Sign(exchange.RevocationKind, exchange.Revocation{Channel: s.citizen.Me.Channel, Subject: s.citizen.Me.Pseudonym, Consent: item.Item.Consent})
+	require.NoError(t, err)
+	_, err = do[app.Receipt](s, s.citizen.Client, http.MethodPut, "/v1/consents/"+item.Item.Consent+"/revocation", app.RevokeConsent{Revocation: revocation})
+	require.NoError(t, err)
+	hidden := &without{Store: market.Store, id: first.ID}
+	market.Store = hidden
+	again, err := fetch()
+	require.NoError(t, err)
+	require.Equal(t, first.ID, again.ID)
+	require.Equal(t, first.Delivery, again.Delivery)
+	require.NotZero(t, hidden.asked)
+}
+
+// without is a projection that does not have one record yet.
+type without struct {
+	app.Store
+	id    string
+	asked int
+}
+
+func (w *without) Get(ctx context.Context, noun, id string) (store.Record, bool, error) {
+	if id == w.id {
+		w.asked++
+		return store.Record{}, false, nil
+	}
+	return w.Store.Get(ctx, noun, id)
+}
+
+func consentOf(s *scene, id string) exchange.Consent {
+	var c exchange.Consent
+	require.NoError(s.t, s.Ledger.As("audit.office", access.Auditor).On(exchange.Name).Query("consent:Get", kernel.ByID{ID: id}, &c))
+	return c
 }
 
 func TestAnUnreachableProviderLeavesAUseToGoOnWith(t *testing.T) {
@@ -215,16 +290,17 @@ func TestADeliveryIsAuthorisedByTheLedger(t *testing.T) {
 			return err
 		}
 	}
-	s.refused("use.selector_mismatch", deliver("services", use, app.Delivery{Selector: sealed}))
-	s.refused("gateway.not_served", deliver("planning", use, app.Delivery{Selector: sealed}))
-	s.refused("use.missing", deliver("services", strings.Repeat("0", 26), app.Delivery{Selector: sealed}))
+	s.refused("use.selector_mismatch", deliver("services", use, app.Delivery{Selector: &sealed}))
+	s.refused("request.invalid", deliver("services", use, app.Delivery{}))
+	s.refused("gateway.not_served", deliver("planning", use, app.Delivery{Selector: &sealed}))
+	s.refused("use.missing", deliver("services", strings.Repeat("0", 26), app.Delivery{Selector: &sealed}))
 
 	// The right commitment with another content does not open.
 	item, err := get[app.Item[exchange.Use]](s, s.officer("market.tax").Client, "/v1/uses/"+use)
 	require.NoError(t, err)
 	forged := sealed
 	forged.Commitment = item.Item.Selector
-	s.refused("sealed.cannot_open", deliver("services", use, app.Delivery{Selector: forged}))
+	s.refused("sealed.cannot_open", deliver("services", use, app.Delivery{Selector: &forged}))
 }
 
 func TestWhatIsDeliveredOpensOnlyForTheConsumer(t *testing.T) {

@@ -198,8 +198,8 @@ func (a *App) askLedger(ctx context.Context, who Actor, as ledger.Signer, key st
 
 // firstGrant is the grant a verification rests on: the one it rested on when it was first sent, or the one found now.
 func (a *App) firstGrant(ctx context.Context, agency, id string, use exchange.RequestUse) (string, error) {
-	before := RequestUse{}
-	if err := a.asBefore(ctx, id, &before); err != nil || before.Grant != "" {
+	before, err := a.useNow(ctx, id)
+	if f := fault.From(err); f == nil || f.Kind != fault.Missing {
 		return before.Grant, err
 	}
 	return a.grantFor(ctx, agency, use)

@@ -451,7 +451,7 @@ func TestAProviderJudgesOnlyWhatWasCommittedTo(t *testing.T) {
 			require.NoError(t, err)
 			sealed, err := seal.Document(selector, "planning.housing", housing.Items[at].ExchangeKey)
 			require.NoError(t, err)
-			envelope, err := do[seal.Envelope](v.scene, v.as("planning", ""), http.MethodPost, "/v1/uses/"+receipt.ID+"/delivery", app.Delivery{Selector: sealed})
+			envelope, err := do[seal.Envelope](v.scene, v.as("planning", ""), http.MethodPost, "/v1/uses/"+receipt.ID+"/delivery", app.Delivery{Selector: &sealed})
 			require.Equal(t, c.reason, client.Reason(err))
 			if c.reason == "" {
 				answer, err := seal.Open(envelope, v.Gateways["market"].App.Keys["market.regulation"])

@@ -28,6 +28,7 @@ type group struct {
 	as        Signer
 	chaincode string
 	whole     bool // the caller asked for one transaction: it is not split
+	beside    Private
 
 	released func([]*call)   // told of calls before they are told what became of them; may be nil
 	endorsed func()          // told once, when the first transaction is endorsed or will not be
@@ -132,7 +133,7 @@ func (g *group) hand() {
 
 // carrier is a transaction for the group that tells it, and its callers, how far it is.
 func (g *group) carrier(endorsed func()) *attempt {
-	a := &attempt{ledger: g.ledger, chaincode: g.chaincode, size: len(g.calls), endorsed: endorsed,
+	a := &attempt{ledger: g.ledger, chaincode: g.chaincode, size: len(g.calls), beside: g.beside, endorsed: endorsed,
 		proposed: func(tx string) { g.id.Store(&tx) },
 		sending: func() {
 			g.turn()

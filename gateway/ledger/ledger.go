@@ -139,7 +139,31 @@ func (l *Ledger) Submit(ctx context.Context, as Signer, chaincode, function stri
 // SubmitBatch carries out commands in one transaction of their own. Outcomes are in the order of the commands; some may be
 // committed and others rejected. If the transaction as a whole is rejected or unknown, so is every command.
 func (l *Ledger) SubmitBatch(ctx context.Context, as Signer, chaincode string, batch kernel.Batch) ([]Outcome, error) {
-	return l.together(ctx, as, chaincode, batch.Commands)
+	return l.together(ctx, as, chaincode, batch.Commands, Private{})
+}
+
+// Private is what travels beside a transaction and comes into no block: transient data, and the organisations whose peers
+// are to endorse it, which are the only ones that are sent it.
+type Private struct {
+	Transient map[string][]byte
+	Endorsers []string // MSP ids
+}
+
+// options are those of a proposal.
+func (p Private) options() []client.ProposalOption {
+	if len(p.Transient) == 0 {
+		return nil
+	}
+	return []client.ProposalOption{client.WithTransient(p.Transient), client.WithEndorsingOrganizations(p.Endorsers...)}
+}
+
+// SubmitPrivate carries out one command in a transaction of its own with private data beside it. Otherwise it is as Submit.
+func (l *Ledger) SubmitPrivate(ctx context.Context, as Signer, chaincode, function string, command kernel.Command, beside Private) (Outcome, error) {
+	outcomes, err := l.together(ctx, as, chaincode, []kernel.BatchCommand{{Function: function, Command: command}}, beside)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return outcomes[0], nil
 }
 
 // Evaluate asks the organisation's own peer and decodes what it answers; nothing is written. The error is the contract's

@@ -50,11 +50,11 @@ func (l *Ledger) submit(ctx context.Context, as Signer, chaincode string, comman
 	return c.wait()
 }
 
-// together takes commands to the ledger in one transaction of their own.
-func (l *Ledger) together(ctx context.Context, as Signer, chaincode string, commands []kernel.BatchCommand) ([]Outcome, error) {
+// together takes commands to the ledger in one transaction of their own, with what travels beside it if anything does.
+func (l *Ledger) together(ctx context.Context, as Signer, chaincode string, commands []kernel.BatchCommand, beside Private) ([]Outcome, error) {
 	ctx, step := traced(ctx, chaincode, kernel.BatchFunction)
 	defer step.End()
-	g := &group{ledger: l, as: as, chaincode: chaincode, whole: true, endorsed: func() {}}
+	g := &group{ledger: l, as: as, chaincode: chaincode, whole: true, beside: beside, endorsed: func() {}}
 	for _, command := range commands {
 		c, leave, err := l.admit(ctx, as, command)
 		if err != nil {
@@ -146,6 +146,7 @@ type attempt struct {
 	chaincode, function string
 	argument            []byte
 	size                int // commands in it
+	beside              Private
 	read                reader
 	// What the group wants to know as it happens.
 	proposed func(tx string)
@@ -230,7 +231,8 @@ func (a *attempt) endorse(ctx context.Context) (*client.Transaction, failure) {
 	defer a.ledger.metrics.stage(string(Endorsing), time.Now())
 	ctx, step := trace.Start(ctx, string(Endorsing))
 	defer step.End()
-	proposal, err := a.who.network.GetContract(a.chaincode).NewProposal(a.function, client.WithBytesArguments(a.argument))
+	options := append(a.beside.options(), client.WithBytesArguments(a.argument))
+	proposal, err := a.who.network.GetContract(a.chaincode).NewProposal(a.function, options...)
 	if err != nil {
 		return nil, failure{verdict: unsent, err: err}
 	}

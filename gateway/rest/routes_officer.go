@@ -31,13 +31,13 @@ func officerRoutes(a *app.App) []Route {
 		{
 			Method: http.MethodPost, Path: "/v1/uses", Roles: officers, Status: http.StatusCreated, Writes: Several, Handler: Handle(a.RequestUse),
 			Doc: Doc{Tag: "uses", Summary: "Fetch data for a case", Detail: "Requests the use on the ledger, gets the delivery from the provider's gateway, checks it against the ledger and acknowledges. " +
-				"For a material of the case's service everything follows from the service; otherwise say dataset, fields, purpose, legal basis and selector. Sent again with the same key, it goes on where it stopped."},
+				"For a material of the case's service everything follows from the service; otherwise say dataset, fields, purpose, legal basis and selector. Where the subject looks first, the answer is `exchange.not_released` until it has. Sent again with the same key, it goes on where it stopped."},
 			Reasons: []string{
 				"case.missing", "material.missing", "dataset.missing", "grant.missing", "consent.missing", "use.conflict", "access.other_agency", "gateway.not_served",
 				"exchange.dataset_withdrawn", "exchange.grant_missing", "exchange.grant_mismatch", "exchange.grant_pending", "exchange.grant_denied", "exchange.grant_withdrawn", "exchange.grant_not_yet_valid", "exchange.grant_expired",
 				"exchange.purpose_not_granted", "exchange.field_not_granted", "exchange.mode_not_granted", "exchange.field_unknown", "exchange.case_closed", "exchange.case_mismatch", "exchange.agency_not_in_case",
 				"exchange.consent_required", "exchange.consent_mismatch", "exchange.consent_revoked", "exchange.consent_not_yet_valid", "exchange.consent_expired", "exchange.field_not_consented", "exchange.consent_exhausted",
-				"exchange.delivery_late", "exchange.commitment_mismatch", "use.delivery_pending", "form.no_selector", "sealed.missing", "sealed.cannot_open", "sealed.other_content", "neighbour.unreachable", "neighbour.unknown",
+				"exchange.delivery_late", "exchange.not_released", "exchange.use_refused", "exchange.commitment_mismatch", "use.delivery_pending", "use.purged", "form.no_selector", "sealed.missing", "sealed.cannot_open", "sealed.other_content", "neighbour.unreachable", "neighbour.unknown",
 				"record.missing", "record.ambiguous", "record.other_subject", "connector.not_configured", "connector.field", "connector.holder", "connector.timeout", "connector.failed", "connector.unavailable", "connector.type",
 			},
 		},
@@ -54,7 +54,12 @@ func officerRoutes(a *app.App) []Route {
 		{
 			Method: http.MethodGet, Path: "/v1/uses/{id}/payload", Roles: officers, Handler: Handle(a.Payload),
 			Doc:     Doc{Tag: "uses", Summary: "Read what was delivered", Detail: "Opened with the agency's key."},
-			Reasons: []string{"use.missing", "access.other_agency", "exchange.not_delivered", "sealed.missing", "sealed.cannot_open", "gateway.not_served", "projection.behind"},
+			Reasons: []string{"use.missing", "access.other_agency", "exchange.not_delivered", "sealed.missing", "sealed.cannot_open", "use.purged", "gateway.not_served", "projection.behind"},
+		},
+		{
+			Method: http.MethodPut, Path: "/v1/uses/{id}/purge", Roles: officers, Writes: Several, Handler: Handle(a.PurgeUse),
+			Doc:     Doc{Tag: "uses", Summary: "Remove what was delivered", Detail: "For the provider or the consumer: from the peers, if it waited there, and from both gateways. The commitments, signatures and receipts on the ledger stay, and so does what they prove."},
+			Reasons: []string{"use.missing", "access.other_agency", "exchange.not_delivered", "exchange.already_purged", "idempotency.conflict", "gateway.not_served"},
 		},
 		{
 			Method: http.MethodPut, Path: "/v1/cases/{id}/conclusion", Roles: officers, Handler: Handle(a.Conclude),

@@ -166,10 +166,12 @@ func (t *tour) deciding() {
 	t.call("GET /v1/uses/{id}", "services", "citizen1", nil, use)
 	t.call("GET /v1/uses/{id}/payload", "market", "officer.regulation", nil, use)
 	t.call("GET /v1/subjects/me/uses", "services", "citizen1", nil)
+	t.looking(id, view)
 	asked, found := t.city.Asked(use)
 	require.True(t, found)
 	t.call("POST /v1/uses/{id}/delivery", "services", nobody, asked, use)
 	t.verifying(id)
+	t.call("PUT /v1/uses/{id}/purge", "market", "officer.regulation", app.PurgeUse{Reason: "case.over"}, use)
 
 	t.call("PUT /v1/cases/{id}/steps/{step}/claim", "market", "officer.tax", nil, id, "tax-registration")
 	t.call("PUT /v1/cases/{id}/steps/{step}/approval", "market", "officer.tax", app.ApproveStep{}, id, "tax-registration")
@@ -178,6 +180,42 @@ func (t *tour) deciding() {
 	t.call("PUT /v1/cases/{id}/conclusion", "market", "officer.regulation", app.Conclude{Certificate: licence()}, id)
 	t.call("GET /v1/events", "services", "citizen1", nil)
 	t.apply("open") // and stays so
+}
+
+// looking is a use the citizen looks at first and releases, and one it refuses.
+func (t *tour) looking(id string, view map[string]any) {
+	for _, decision := range []string{"release", "refusal"} {
+		var terms exchange.ConsentTerms
+		for _, m := range view["materials"].([]any) {
+			material := m.(map[string]any)
+			if material["id"] != "premises" {
+				continue
+			}
+			record, found, err := t.city.Projection.Store().Get(t.Context(), "consent", text(material, "consent"))
+			require.NoError(t, err)
+			require.True(t, found)
+			var consent exchange.Consent
+			require.NoError(t, json.Unmarshal(record.Body, &consent))
+			terms = consent.Terms
+		}
+		terms.PreviewRequired, terms.Nonce = true, "nonce-of-the-"+decision
+		consent := text(t.call("POST /v1/consents", "services", "citizen1", app.GiveConsent{Consent: t.sign(exchange.ConsentKind, terms)}), "id")
+		request := app.RequestUse{Case: id, Material: "premises", Consent: consent}
+		t.try("POST /v1/uses", "market", "officer.regulation", request, "key:"+decision)
+		var use string
+		for _, u := range items(t.call("GET /v1/uses", "market", "officer.regulation", nil)) {
+			if u["status"] == exchange.Prepared {
+				use = text(u, "id")
+			}
+		}
+		preview := t.call("GET /v1/uses/{id}/preview", "services", "citizen1", nil, use)
+		if decision == "refusal" {
+			t.call("PUT /v1/uses/{id}/refusal", "services", "citizen1", app.RefuseUse{Refusal: t.sign(exchange.RefusalKind, preview["refusal"])}, use)
+			continue
+		}
+		t.call("PUT /v1/uses/{id}/release", "services", "citizen1", app.ReleaseUse{Release: t.sign(exchange.ReleaseKind, preview["release"])}, use)
+		t.call("POST /v1/uses", "market", "officer.regulation", request, "key:"+decision)
+	}
 }
 
 // licence is what a business licence says; how long it holds is left to the type.

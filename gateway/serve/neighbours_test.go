@@ -55,7 +55,7 @@ func TestNeighbours(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			status, media, body = c.status, c.media, c.body
 			sealed, err := all.Sealed(t.Context(), "MarketMSP", "ab", "market.tax")
-			_, err2 := all.Deliver(t.Context(), "MarketMSP", "u 1", app.Delivery{Selector: seal.Envelope{To: "x"}})
+			_, err2 := all.Deliver(t.Context(), "MarketMSP", "u 1", app.Delivery{Selector: &seal.Envelope{To: "x"}})
 			if c.want == nil {
 				require.NoError(t, errors.Join(err, err2))
 				require.Equal(t, seal.Envelope{Commitment: "ab", To: "market.tax", Sealed: "xyz"}, sealed)

@@ -5,7 +5,8 @@
 // The vault is, unlike the projection, not disposable: nobody else has these bytes. A write is on disk before Put returns,
 // because a command that rests on a payload goes to the ledger right after. Gateways that share a database share the vault.
 //
-// Invariants: what is stored under (commitment, recipient) never changes; the same again is accepted and leaves the first.
+// Invariants: what is stored under (commitment, recipient) never changes, until it is removed; the same again is accepted
+// and leaves the first.
 package vault
 
 import (
@@ -32,6 +33,7 @@ const (
 	Form        = "form"        // an application's answers
 	Selector    = "selector"    // what a provider finds a record by
 	Delivery    = "delivery"    // what a provider delivered
+	Preview     = "preview"     // what a provider would deliver, for the subject to look at
 	Certificate = "certificate" // a certificate's document
 	Record      = "record"      // a subject's record that a provider has committed to
 )
@@ -133,4 +135,16 @@ func (v *Vault) Get(ctx context.Context, commitment, recipient string) (entry En
 		return Entry{}, false, fmt.Errorf("vault: %w", err)
 	}
 	return entry, true, nil
+}
+
+// Remove removes what is kept under a commitment, whomever it is sealed to.
+func (v *Vault) Remove(ctx context.Context, commitment string) error {
+	err := v.db.Atomically(ctx, func(tx *database.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM sealed WHERE commitment = ?`, commitment)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	return nil
 }

@@ -65,6 +65,7 @@ type Grant struct {
 	Fields          []string `json:"fields"`
 	LegalBasis      string   `json:"legal_basis"`
 	ConsentRequired bool     `json:"consent_required,omitempty"`
+	PreviewRequired bool     `json:"preview_required,omitempty"`
 	Years           int      `json:"years"` // from the day it is loaded
 }
 

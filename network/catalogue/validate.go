@@ -165,6 +165,6 @@ func has(d Dataset, name string) bool {
 // request is the request for the grant, for a period that begins at a time.
 func (g Grant) request(from time.Time) exchange.RequestGrant {
 	return exchange.RequestGrant{Dataset: g.Dataset, Basis: g.LegalBasis, Terms: exchange.Terms{
-		Purposes: g.Purposes, Fields: g.Fields, ValidFrom: from, ValidUntil: from.AddDate(g.Years, 0, 0), ConsentRequired: g.ConsentRequired,
+		Purposes: g.Purposes, Fields: g.Fields, ValidFrom: from, ValidUntil: from.AddDate(g.Years, 0, 0), ConsentRequired: g.ConsentRequired, PreviewRequired: g.PreviewRequired,
 	}}
 }

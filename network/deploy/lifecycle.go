@@ -102,7 +102,7 @@ func (d *Deployer) one(ctx context.Context, index int, committed *definition) er
 	if err != nil {
 		return err
 	}
-	current := matches(committed, cc, policy)
+	current := matches(committed, cc, policy, d.collections(cc))
 	sequence := committed.GetSequence()
 	if !current {
 		sequence++
@@ -137,9 +137,9 @@ func (d *Deployer) committer() channel.Member {
 }
 
 // matches says whether the channel already has what the manifest wants.
-func matches(committed *definition, cc topology.Chaincode, policy *peer.ApplicationPolicy) bool {
+func matches(committed *definition, cc topology.Chaincode, policy *peer.ApplicationPolicy, collections *peer.CollectionConfigPackage) bool {
 	return committed != nil && committed.GetVersion() == cc.Version && !committed.GetInitRequired() &&
-		samePolicy(committed.GetValidationParameter(), policy)
+		samePolicy(committed.GetValidationParameter(), policy) && sameCollections(committed.GetCollections(), collections)
 }
 
 func samePolicy(parameter []byte, policy *peer.ApplicationPolicy) bool {
@@ -150,7 +150,7 @@ func samePolicy(parameter []byte, policy *peer.ApplicationPolicy) bool {
 func (d *Deployer) definition(cc topology.Chaincode, sequence int64, packageID string, policy *peer.ApplicationPolicy) *chaincode.Definition {
 	return &chaincode.Definition{
 		ChannelName: d.topology.Channel, Name: cc.Name, Version: cc.Version, Sequence: sequence,
-		PackageID: packageID, ApplicationPolicy: policy,
+		PackageID: packageID, ApplicationPolicy: policy, Collections: d.collections(cc),
 	}
 }
 
@@ -233,7 +233,7 @@ func (d *Deployer) approve(ctx context.Context, m channel.Member, def *chaincode
 
 func same(approved *lifecycle.QueryApprovedChaincodeDefinitionResult, def *chaincode.Definition) bool {
 	return approved.GetVersion() == def.Version && !approved.GetInitRequired() &&
-		samePolicy(approved.GetValidationParameter(), def.ApplicationPolicy) &&
+		samePolicy(approved.GetValidationParameter(), def.ApplicationPolicy) && sameCollections(approved.GetCollections(), def.Collections) &&
 		approved.GetSource().GetLocalPackage().GetPackageId() == def.PackageID
 }
 

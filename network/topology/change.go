@@ -40,6 +40,10 @@ func CheckChange(old, next *Topology) error {
 			continue
 		}
 		same(field, cc.Name, next.Chaincodes[i].Name)
+		// Fabric keeps a collection's block to live as it was first agreed on.
+		if cc.Inboxes != nil {
+			c.require(next.Chaincodes[i].Inboxes != nil && *next.Chaincodes[i].Inboxes == *cc.Inboxes, fmt.Sprintf("chaincodes[%d].inboxes", i), "must stay as they are on this channel")
+		}
 	}
 	return errors.Join(c.errs...)
 }
@@ -56,5 +60,11 @@ func (t *Topology) Clone() *Topology {
 		}
 	}
 	next.Chaincodes = slices.Clone(t.Chaincodes)
+	for i, cc := range next.Chaincodes {
+		if cc.Inboxes != nil {
+			inboxes := *cc.Inboxes
+			next.Chaincodes[i].Inboxes = &inboxes
+		}
+	}
 	return &next
 }

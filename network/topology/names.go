@@ -82,3 +82,6 @@ func (t *Topology) Endorsers() []Organisation {
 	}
 	return orgs
 }
+
+// Inbox is the private data collection of what waits for an organisation.
+func (o Organisation) Inbox() string { return "inbox_" + o.MSP }

@@ -91,10 +91,19 @@ type Agency struct {
 // Chaincode is a chaincode definition on the channel and the server binary
 // that each organisation runs for it.
 type Chaincode struct {
-	Name    string `yaml:"name"`
-	Version string `yaml:"version,omitempty"`
-	Policy  string `yaml:"policy"`
-	Binary  string `yaml:"binary,omitempty"`
+	Name    string   `yaml:"name"`
+	Version string   `yaml:"version,omitempty"`
+	Policy  string   `yaml:"policy"`
+	Binary  string   `yaml:"binary,omitempty"`
+	Inboxes *Inboxes `yaml:"inboxes,omitempty"`
+}
+
+// Inboxes gives every organisation that endorses a private data collection,
+// inbox_{MSP}, that its peers alone keep. Anyone may put something in.
+type Inboxes struct {
+	// BlockToLive is how many blocks a value is kept before every peer removes
+	// it, 0 for ever.
+	BlockToLive uint64 `yaml:"block_to_live"`
 }
 
 // Duration is a time.Duration written as "200ms" in YAML.

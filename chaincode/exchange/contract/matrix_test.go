@@ -50,6 +50,9 @@ func TestEveryFunctionForEveryRole(t *testing.T) {
 
 func TestAuditorsWriteNothing(t *testing.T) {
 	for _, f := range contract.New().Rows() {
+		if f.Name == exchange.UsePayload { // sealed to its consumer: nobody else has a use for it
+			continue
+		}
 		require.Equal(t, f.Kind == kernel.KindRead, slices.Contains(f.Rule.Roles, access.Auditor), f.Name)
 	}
 }
@@ -103,6 +106,9 @@ func TestOwnAgencyOnly(t *testing.T) {
 		exchange.GrantDeny:       exchange.DenyAccess{Grant: second, Reason: "not_needed"},
 		exchange.GrantWithdraw:   exchange.WithdrawGrant{Grant: c.grant, Reason: "misuse"},
 		exchange.UseRequest:      c.use(),
+		exchange.UsePrepare:      exchange.PrepareUse{Use: use, Commitment: hashA},
+		exchange.UsePayload:      exchange.PayloadOf{Use: use},
+		exchange.UsePurge:        exchange.PurgeUse{Use: use, Reason: "asked"},
 		exchange.UseVerify:       c.verification(hashA, hashB),
 
 		exchange.CommitmentAnchor:    c.anchor(hashA),
@@ -119,6 +125,9 @@ func TestOwnAgencyOnly(t *testing.T) {
 		}
 		t.Run(f.Name, func(t *testing.T) {
 			switch request, listed := requests[f.Name]; {
+			case listed && f.Kind == kernel.KindRead:
+				err := c.As("market.customs", f.Rule.Roles[0]).On(exchange.Name).Query(f.Name, request, nil)
+				require.Equal(t, "access.other_agency", fault.From(err).Reason)
 			case listed:
 				stranger := "market.customs" // of the same organisation, which is not enough; not registered
 				got := c.refused("access.other_agency", stranger, f.Rule.Roles[0], f.Name, request)

@@ -70,6 +70,8 @@ func TestEveryEventHappens(t *testing.T) {
 	use := c.do(tax, access.Agency, exchange.UseRequest, c.use())
 	c.do(housing, access.Agency, exchange.UseDeliver, exchange.DeliverUse{Use: use, Commitment: hashB})
 	c.do(tax, access.Agency, exchange.UseAcknowledge, exchange.AcknowledgeUse{Use: use, Commitment: hashB})
+	c.do(tax, access.Agency, exchange.UsePurge, exchange.PurgeUse{Use: use, Reason: "case.over"})
+	c.do(hall, access.Portal, exchange.UseRefuse, refusal(c.released(c.prepared())))
 	c.do(housing, access.Agency, exchange.CommitmentAnchor, c.anchor(hashA))
 	c.do(housing, access.Agency, exchange.CommitmentSupersede, exchange.SupersedeCommitment{AnchorCommitment: c.anchor(hashB), Supersedes: hashA})
 	c.allowToVerify()

@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"slices"
+
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/fault"
@@ -8,7 +10,7 @@ import (
 )
 
 func uses() []kernel.Function {
-	return []kernel.Function{
+	return slices.Concat(previews(), inbox(), []kernel.Function{
 		kernel.NewCreate(kernel.Create[exchange.RequestUse, exchange.Use]{
 			Name: exchange.UseRequest, Rule: ownService, In: exchange.Uses,
 			Doc:  "Asks for a use of a subject's data: counts the consent and numbers the use in the subject's log.",
@@ -25,6 +27,9 @@ func uses() []kernel.Function {
 					return u, err
 				}
 				u, event, err := u.Deliver(tx.By, r, basis, tx.At)
+				if err == nil && r.Waits {
+					err = putIntoInbox(tx, u)
+				}
 				return u, announce(tx, event, err)
 			},
 		}),
@@ -37,7 +42,7 @@ func uses() []kernel.Function {
 				return u, announce(tx, event, err)
 			},
 		}),
-	}
+	})
 }
 
 func requestUse(tx *kernel.Tx, id string, r exchange.RequestUse) (exchange.Use, error) {

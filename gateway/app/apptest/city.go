@@ -33,6 +33,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/access"
 	certificates "github.com/hutong-gov/hutong/chaincode/certificate/contract"
 	collaborations "github.com/hutong-gov/hutong/chaincode/collaboration/contract"
+	"github.com/hutong-gov/hutong/chaincode/exchange"
 	exchanges "github.com/hutong-gov/hutong/chaincode/exchange/contract"
 	"github.com/hutong-gov/hutong/chaincode/ledgertest"
 	"github.com/hutong-gov/hutong/gateway/app"
@@ -117,6 +118,8 @@ func New(t testing.TB) *City {
 	c.chain.Add(blocktest.Tx{Config: true})
 	require.NoError(t, c.follow(ctx))
 	for _, organisation := range organisations {
+		msp := access.MSPOf(organisation.name + ".x")
+		c.Ledger.DefineCollection(exchange.Name, exchange.Inbox(msp), msp)
 		c.Gateways[organisation.name] = c.gateway(t, organisation.name, organisation.agencies)
 	}
 	return c

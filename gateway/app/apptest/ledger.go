@@ -51,11 +51,27 @@ func (l *Ledger) Submit(ctx context.Context, as ledger.Signer, chaincode, functi
 	if err != nil {
 		return ledger.Outcome{}, err
 	}
-	outcomes, err := l.submit(ctx, as, chaincode, function, raw, func(answer []byte) ([]kernel.Outcome, error) {
-		var receipt kernel.Receipt
-		err := json.Unmarshal(answer, &receipt)
-		return []kernel.Outcome{{Receipt: &receipt}}, err
-	})
+	outcomes, err := l.submit(ctx, as, chaincode, function, raw, nil, one)
+	if err != nil {
+		return ledger.Outcome{}, err
+	}
+	return outcomes[0], nil
+}
+
+// one reads the answer to one command.
+func one(answer []byte) ([]kernel.Outcome, error) {
+	var receipt kernel.Receipt
+	err := json.Unmarshal(answer, &receipt)
+	return []kernel.Outcome{{Receipt: &receipt}}, err
+}
+
+// SubmitPrivate implements app.Ledger.
+func (l *Ledger) SubmitPrivate(ctx context.Context, as ledger.Signer, chaincode, function string, command kernel.Command, beside ledger.Private) (ledger.Outcome, error) {
+	raw, err := json.Marshal(command)
+	if err != nil {
+		return ledger.Outcome{}, err
+	}
+	outcomes, err := l.submit(ctx, as, chaincode, function, raw, beside.Transient, one)
 	if err != nil {
 		return ledger.Outcome{}, err
 	}
@@ -68,14 +84,14 @@ func (l *Ledger) SubmitBatch(ctx context.Context, as ledger.Signer, chaincode st
 	if err != nil {
 		return nil, err
 	}
-	return l.submit(ctx, as, chaincode, kernel.BatchFunction, raw, func(answer []byte) ([]kernel.Outcome, error) {
+	return l.submit(ctx, as, chaincode, kernel.BatchFunction, raw, nil, func(answer []byte) ([]kernel.Outcome, error) {
 		var outcomes kernel.Outcomes
 		err := json.Unmarshal(answer, &outcomes)
 		return outcomes.Outcomes, err
 	})
 }
 
-func (l *Ledger) submit(ctx context.Context, as ledger.Signer, chaincode, function string, argument []byte, read func([]byte) ([]kernel.Outcome, error)) ([]ledger.Outcome, error) {
+func (l *Ledger) submit(ctx context.Context, as ledger.Signer, chaincode, function string, argument []byte, transient map[string][]byte, read func([]byte) ([]kernel.Outcome, error)) ([]ledger.Outcome, error) {
 	var lost error
 	if l.Before != nil {
 		if lost = l.Before(function); lost != nil && !errors.Is(lost, ErrLost) {
@@ -90,7 +106,7 @@ func (l *Ledger) submit(ctx context.Context, as ledger.Signer, chaincode, functi
 	origin := blocktest.Tx{Nonce: blocktest.Nonce(), Creator: blocktest.Identity(access.MSPOf(as.Agency), code(as.Agency), string(as.Role))}
 	id := block.TransactionID(origin.Nonce, origin.Creator)
 	l.city.Ledger.Name(hex.EncodeToString(id[:]))
-	tx, err := l.city.Ledger.As(as.Agency, as.Role).EndorseRaw(chaincode, []byte(function), argument)
+	tx, err := l.city.Ledger.As(as.Agency, as.Role).With(transient).EndorseRaw(chaincode, []byte(function), argument)
 	if f := new(fault.Fault); errors.As(err, &f) {
 		return []ledger.Outcome{{State: ledger.Rejected, Fault: f}}, nil
 	}
@@ -181,6 +197,9 @@ func (c *City) blockOf(ctx context.Context, origin blocktest.Tx) (uint64, error)
 func transaction(t ledgertest.Transaction, tx blocktest.Tx) blocktest.Tx {
 	tx.Chaincode, tx.Args = t.Chaincode, t.Args
 	for _, w := range t.Writes {
+		if w.Collection != "" { // the projection has no use for hashes
+			continue
+		}
 		if n := len(tx.Namespaces); n == 0 || tx.Namespaces[n-1].Name != w.Namespace {
 			tx.Namespaces = append(tx.Namespaces, blocktest.Namespace{Name: w.Namespace})
 		}

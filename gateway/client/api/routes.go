@@ -423,7 +423,8 @@ func (g Gateway) Form(ctx context.Context, request Form, options ...client.Optio
 //
 // Requests the use on the ledger, gets the delivery from the provider's gateway, checks it against the ledger and
 // acknowledges. For a material of the case's service everything follows from the service; otherwise say dataset,
-// fields, purpose, legal basis and selector. Sent again with the same key, it goes on where it stopped.
+// fields, purpose, legal basis and selector. Where the subject looks first, the answer is `exchange.not_released`
+// until it has. Sent again with the same key, it goes on where it stopped.
 //
 // For officer.
 // Reasons of its own: case.missing, material.missing, dataset.missing, grant.missing, consent.missing, use.conflict,
@@ -433,10 +434,11 @@ func (g Gateway) Form(ctx context.Context, request Form, options ...client.Optio
 // exchange.mode_not_granted, exchange.field_unknown, exchange.case_closed, exchange.case_mismatch,
 // exchange.agency_not_in_case, exchange.consent_required, exchange.consent_mismatch, exchange.consent_revoked,
 // exchange.consent_not_yet_valid, exchange.consent_expired, exchange.field_not_consented, exchange.consent_exhausted,
-// exchange.delivery_late, exchange.commitment_mismatch, use.delivery_pending, form.no_selector, sealed.missing,
-// sealed.cannot_open, sealed.other_content, neighbour.unreachable, neighbour.unknown, record.missing,
-// record.ambiguous, record.other_subject, connector.not_configured, connector.field, connector.holder,
-// connector.timeout, connector.failed, connector.unavailable, connector.type.
+// exchange.delivery_late, exchange.not_released, exchange.use_refused, exchange.commitment_mismatch,
+// use.delivery_pending, use.purged, form.no_selector, sealed.missing, sealed.cannot_open, sealed.other_content,
+// neighbour.unreachable, neighbour.unknown, record.missing, record.ambiguous, record.other_subject,
+// connector.not_configured, connector.field, connector.holder, connector.timeout, connector.failed,
+// connector.unavailable, connector.type.
 func (g Gateway) RequestUse(ctx context.Context, request RequestUse, options ...client.Option) (Used, error) {
 	return send[Used](ctx, g, http.MethodPost, "/v1/uses", request, options)
 }
@@ -465,9 +467,21 @@ func (g Gateway) Use(ctx context.Context, request ByID, options ...client.Option
 //
 // For officer.
 // Reasons of its own: use.missing, access.other_agency, exchange.not_delivered, sealed.missing, sealed.cannot_open,
-// gateway.not_served, projection.behind.
+// use.purged, gateway.not_served, projection.behind.
 func (g Gateway) Payload(ctx context.Context, request ByID, options ...client.Option) (Payload, error) {
 	return send[Payload](ctx, g, http.MethodGet, "/v1/uses/{id}/payload", request, options)
+}
+
+// PurgeUse is PUT /v1/uses/{id}/purge: remove what was delivered.
+//
+// For the provider or the consumer: from the peers, if it waited there, and from both gateways. The commitments,
+// signatures and receipts on the ledger stay, and so does what they prove.
+//
+// For officer.
+// Reasons of its own: use.missing, access.other_agency, exchange.not_delivered, exchange.already_purged,
+// idempotency.conflict, gateway.not_served.
+func (g Gateway) PurgeUse(ctx context.Context, request PurgeUse, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/uses/{id}/purge", request, options)
 }
 
 // Conclude is PUT /v1/cases/{id}/conclusion: conclude a case.
@@ -680,15 +694,17 @@ func (g Gateway) Sealed(ctx context.Context, request SealedBy, options ...client
 // Deliver is POST /v1/uses/{id}/delivery: deliver a use.
 //
 // The use must be on the ledger with a provider of this gateway, and the selector must be the one it committed to.
-// The answer is sealed to the consumer's registered key: whoever asks, nobody else can open it.
+// The answer is sealed to the consumer's registered key: whoever asks, nobody else can open it. Where the subject
+// looks first, what it shall see is prepared, and the answer is `exchange.not_released` until it has released it.
 //
 // For public.
 // Reasons of its own: use.missing, use.selector_mismatch, use.claims_mismatch, access.other_agency, dataset.missing,
 // exchange.delivery_late, exchange.dataset_withdrawn, exchange.field_unknown, exchange.grant_withdrawn,
-// exchange.grant_expired, exchange.consent_revoked, exchange.consent_expired, exchange.agency_unregistered,
-// sealed.missing, sealed.cannot_open, sealed.other_content, record.missing, record.ambiguous, record.other_subject,
-// connector.not_configured, connector.field, connector.holder, connector.timeout, connector.failed,
-// connector.unavailable, connector.type, gateway.not_served, projection.behind.
+// exchange.grant_expired, exchange.consent_revoked, exchange.consent_expired, exchange.not_released,
+// exchange.use_refused, use.purged, exchange.agency_unregistered, sealed.missing, sealed.cannot_open,
+// sealed.other_content, record.missing, record.ambiguous, record.other_subject, connector.not_configured,
+// connector.field, connector.holder, connector.timeout, connector.failed, connector.unavailable, connector.type,
+// gateway.not_served, projection.behind.
 func (g Gateway) Deliver(ctx context.Context, request Deliver, options ...client.Option) (Envelope, error) {
 	return send[Envelope](ctx, g, http.MethodPost, "/v1/uses/{id}/delivery", request, options)
 }
@@ -996,4 +1012,44 @@ func (g Gateway) CommitRecord(ctx context.Context, request CommitRecord, options
 // gateway.not_served.
 func (g Gateway) WithdrawCommitment(ctx context.Context, request WithdrawCommitment, options ...client.Option) (Receipt, error) {
 	return send[Receipt](ctx, g, http.MethodPut, "/v1/commitments/{agency}/{code}/{subject}/withdrawal", request, options)
+}
+
+// Preview is GET /v1/uses/{id}/preview: see what would be delivered.
+//
+// Where the dataset, the grant or the consent asks for it, the subject looks at the data before it leaves the
+// provider. At a window, what is personal is masked and what is sensitive left out.
+//
+// For citizen, portal.
+// Reasons of its own: use.missing, dataset.missing, access.other_agency, exchange.not_prepared, sealed.missing,
+// sealed.cannot_open, sealed.other_content, neighbour.unreachable, neighbour.unknown, gateway.not_served,
+// projection.behind.
+func (g Gateway) Preview(ctx context.Context, request ByID, options ...client.Option) (Preview, error) {
+	return send[Preview](ctx, g, http.MethodGet, "/v1/uses/{id}/preview", request, options)
+}
+
+// ReleaseUse is PUT /v1/uses/{id}/release: have it delivered.
+//
+// Signed by the subject, over the commitment of what it was shown. The provider can deliver nothing else.
+//
+// For citizen, portal.
+// Reasons of its own: exchange.already_released, exchange.delivery_late, use.missing, access.other_agency,
+// exchange.channel_mismatch, exchange.subject_mismatch, exchange.release_mismatch, exchange.not_prepared,
+// exchange.use_refused, idempotency.conflict, gateway.not_served, signature.forged, signature.kind,
+// signature.malformed, subject.unregistered, access.other_subject.
+func (g Gateway) ReleaseUse(ctx context.Context, request ReleaseUse, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/uses/{id}/release", request, options)
+}
+
+// RefuseUse is PUT /v1/uses/{id}/refusal: have nothing delivered.
+//
+// Signed by the subject. The use stays in the subject's log, refused. A release can be taken back in this way until
+// it is delivered.
+//
+// For citizen, portal.
+// Reasons of its own: exchange.already_delivered, use.missing, access.other_agency, exchange.channel_mismatch,
+// exchange.subject_mismatch, exchange.release_mismatch, exchange.not_prepared, exchange.use_refused,
+// idempotency.conflict, gateway.not_served, signature.forged, signature.kind, signature.malformed,
+// subject.unregistered, access.other_subject.
+func (g Gateway) RefuseUse(ctx context.Context, request RefuseUse, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/uses/{id}/refusal", request, options)
 }

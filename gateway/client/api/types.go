@@ -212,7 +212,7 @@ type Blocks struct {
 }
 
 // ByID is the request of GET /v1/uses/{id}, GET /v1/uses/{id}/payload, GET /v1/certificates/{id}, GET
-// /v1/certificates/{id}/document.
+// /v1/certificates/{id}/document, GET /v1/uses/{id}/preview.
 type ByID struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
 	MinBlock uint64 `json:"-" query:"min_block"`
@@ -516,10 +516,14 @@ type DeadLetters struct {
 // Deliver is the request of POST /v1/uses/{id}/delivery.
 type Deliver struct {
 	ID string `json:"-" path:"id"`
-	// The particulars the record is found by, sealed to the provider; their commitment is the one of the use.
-	Selector Envelope `json:"selector"`
+	// The particulars the record is found by, sealed to the provider; their commitment is the one of the use. Not needed
+	// once something was prepared.
+	Selector *Envelope `json:"selector,omitempty"`
 	// The block the use is in.
 	Block uint64 `json:"block"`
+	// Let the sealed payload wait for the consumer at the peers of its organisation, if it is small enough: the
+	// consumer's gateway is not there to take it.
+	Wait bool `json:"wait,omitempty"`
 }
 
 // Done is the answer where there is nothing to say.
@@ -806,7 +810,8 @@ type ListWebhooks struct {
 // LoggedUse: One entry of the citizen's access log.
 type LoggedUse struct {
 	exchange.Entry
-	// requested, delivered or acknowledged; of a verification without the provider, what it found.
+	// requested, delivered or acknowledged; prepared, released or refused where you look first; of a verification
+	// without the provider, what it found.
 	Status string `json:"status"`
 	// The entry in plain words; times in them are Beijing time.
 	Words exchange.Text `json:"words"`
@@ -894,6 +899,33 @@ type Presented struct {
 	Path []string `json:"path"`
 }
 
+// Preview is what would be delivered, as its subject sees it.
+type Preview struct {
+	Use exchange.Use `json:"use"`
+	// To the subject: what would be delivered. Its commitment is use.preview, and the delivery's will be the same.
+	// Absent at a window.
+	Document *commitment.Document `json:"document,omitempty"`
+	// The same for reading.
+	Fields []PreviewField `json:"fields"`
+	// What the subject signs (JWS of type hutong-release+jwt) to have it delivered.
+	Release exchange.Release `json:"release"`
+	// What the subject signs (JWS of type hutong-refusal+jwt) to have nothing delivered.
+	Refusal exchange.Refusal `json:"refusal"`
+	// The read includes this block and everything before it.
+	AsOf uint64 `json:"as_of_block"`
+}
+
+// PreviewField: One field of a preview.
+type PreviewField struct {
+	Name  string        `json:"name"`
+	Title exchange.Text `json:"title"`
+	// Absent where it is masked.
+	Value json.RawMessage `json:"value,omitempty"`
+	// The field is personal, and somebody else than its subject is looking: at a window, where what is sensitive is left
+	// out.
+	Masked bool `json:"masked,omitempty"`
+}
+
 // Proposal: Answers Propose.
 type Proposal struct {
 	// The transaction this will be.
@@ -944,6 +976,13 @@ type PublishType struct {
 	certificate.PublishType
 }
 
+// PurgeUse is the request of PUT /v1/uses/{id}/purge.
+type PurgeUse struct {
+	ID string `json:"-" path:"id"`
+	// A code: why the payload is removed.
+	Reason string `json:"reason"`
+}
+
 // ReasonedGrant is the request of PUT /v1/grants/{id}/denial, PUT /v1/grants/{id}/withdrawal.
 type ReasonedGrant struct {
 	ID string `json:"-" path:"id"`
@@ -990,6 +1029,13 @@ type RecoverKey struct {
 	EndConsents bool `json:"end_consents"`
 }
 
+// RefuseUse is the request of PUT /v1/uses/{id}/refusal.
+type RefuseUse struct {
+	ID string `json:"-" path:"id"`
+	// Compact JWS of type hutong-refusal+jwt over {channel, subject, use}.
+	Refusal string `json:"refusal"`
+}
+
 // RegisterAgency is the request of PUT /v1/agencies/me.
 type RegisterAgency struct {
 	// The agency's name in Chinese and English.
@@ -1013,6 +1059,13 @@ type RegisterWebhook struct {
 	// Begin after this event's id; after everything in a block, by its number; at the start; or now, which it is if
 	// absent.
 	From string `json:"after,omitempty"`
+}
+
+// ReleaseUse is the request of PUT /v1/uses/{id}/release.
+type ReleaseUse struct {
+	ID string `json:"-" path:"id"`
+	// Compact JWS of type hutong-release+jwt over {channel, subject, use, preview}.
+	Release string `json:"release"`
 }
 
 // Report: Of a check. Hashes are lower-case hexadecimal digits.
