@@ -254,14 +254,14 @@ func (m *mapped) fetch(ctx context.Context, q Query) (r Record, err error) {
 func (m *mapped) record(row []any, q Query) (r Record, err error) {
 	r.Values = make(map[string]any, len(q.Fields))
 	for i, spec := range q.Fields {
-		value, ok := convert(m.Fields[spec.Name].translate(row[i]), spec.Type)
+		value, ok := Convert(m.Fields[spec.Name].translate(row[i]), spec.Type)
 		if !ok {
 			return r, fault.New(fault.Internal, "connector.type", "the database's value does not have the dataset's type; correct the connector").On("fields."+spec.Name, "type:"+spec.Type)
 		}
 		r.Values[spec.Name] = value
 	}
 	if r.Held = m.Holder != ""; r.Held {
-		holder, _ := convert(row[len(q.Fields)], "string")
+		holder, _ := Convert(row[len(q.Fields)], "string")
 		r.Holder, _ = holder.(string)
 	}
 	return r, nil

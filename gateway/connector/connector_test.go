@@ -325,7 +325,7 @@ func TestConvert(t *testing.T) {
 		{"date", day, "2020-01-31", true}, {"date", int64(20200131), "2020-01-31", true}, {"date", "2020-01-31 10:00:00", "2020-01-31", true}, {"date", "2020-02-31", nil, false}, {"date", 1.0, nil, false},
 		{"string", nil, nil, true}, {"colour", "red", nil, false},
 	} {
-		out, ok := convert(c.in, c.kind)
+		out, ok := Convert(c.in, c.kind)
 		require.Equal(t, c.ok, ok, "%s %v", c.kind, c.in)
 		if ok {
 			require.Equal(t, c.out, out, "%s %v", c.kind, c.in)

@@ -26,8 +26,8 @@ func (f Field) translate(value any) any {
 	return value
 }
 
-// convert gives a database value in a dataset's type (string, integer, boolean, date); ok is false where it does not fit.
-func convert(value any, kind string) (converted any, ok bool) {
+// Convert gives a database value in a dataset's type (string, integer, boolean, date); ok is false where it does not fit.
+func Convert(value any, kind string) (converted any, ok bool) {
 	if raw, isBytes := value.([]byte); isBytes {
 		value = string(raw)
 	}

@@ -232,8 +232,8 @@ func fits(record any, r request) bool {
 		if !told {
 			continue
 		}
-		has, ok := convert(field.translate(plain(at(record, field.Column))), c.field.Type)
-		if wants, _ := convert(c.value, c.field.Type); !ok || has != wants {
+		has, ok := Convert(field.translate(plain(at(record, field.Column))), c.field.Type)
+		if wants, _ := Convert(c.value, c.field.Type); !ok || has != wants {
 			return false
 		}
 	}

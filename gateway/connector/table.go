@@ -29,9 +29,14 @@ func (r request) statement(mark func(i int) string) (text string, arguments []an
 		fmt.Fprintf(&b, " %s %s = %s", word, quoted(c.place), mark(i+1))
 		arguments = append(arguments, c.value)
 	}
-	b.WriteString(" LIMIT " + strconv.Itoa(r.limit))
+	if r.limit != everything {
+		b.WriteString(" LIMIT " + strconv.Itoa(r.limit))
+	}
 	return b.String(), arguments
 }
+
+// everything is the limit of a request for all rows.
+const everything = -1
 
 // quoted writes a checked identifier, table or table.column.
 func quoted(identifier string) string { return `"` + strings.ReplaceAll(identifier, ".", `"."`) + `"` }

@@ -71,7 +71,7 @@ one it is the default network of four organisations, network/topology.yaml.`,
 		&cobra.Group{ID: groupAgency, Title: "On an agency's own machine:"})
 	add(root, groupNetwork, upCommand(options), statusCommand(options), logsCommand(options), projectionCommand(options), downCommand(options))
 	add(root, groupStages, stageCommands(options)...)
-	add(root, groupAgency, signCommand(), connectorCommand())
+	add(root, groupAgency, signCommand(), connectorCommand(), exchangeCommand())
 	return root
 }
 

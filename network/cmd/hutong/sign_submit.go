@@ -3,13 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,12 +16,9 @@ import (
 	"github.com/hutong-gov/hutong/gateway/offline"
 )
 
-// tokenVariable has the access token: not a flag, because other users of a machine see a process's arguments.
-const tokenVariable = "HUTONG_TOKEN"
-
 // wanted is a write that goes through all stages.
 type wanted struct {
-	gateway, root, tokenFile               string
+	door
 	certificate, chaincode, function, file string
 	key                                    string
 }
@@ -41,9 +36,7 @@ was done is not done twice.`,
 		RunE: func(command *cobra.Command, _ []string) error { return s.submit(command, w) },
 	}
 	flags := command.Flags()
-	flags.StringVar(&w.gateway, "gateway", "", "`address` of the organisation's gateway")
-	flags.StringVar(&w.root, "root", "", "PEM `file` with the root of the gateway's TLS certificate (default: the system's)")
-	flags.StringVar(&w.tokenFile, "token-file", "", "`file` with the access token")
+	w.door.flags(flags)
 	flags.StringVar(&w.certificate, "certificate", "", "PEM `file` with the certificate whose key signs")
 	flags.StringVar(&w.chaincode, "chaincode", "", "`contract`: exchange, collaboration or certificate")
 	flags.StringVar(&w.function, "function", "", "write `function`, such as type:Publish")
@@ -134,31 +127,6 @@ func (w *wanted) asked(prepared stage, request, certificate []byte) error {
 		return errors.New("the gateway prepared something else than was asked for: nothing was signed; do not trust it")
 	}
 	return nil
-}
-
-func (w *wanted) client() (*client.Client, error) {
-	token := os.Getenv(tokenVariable)
-	if w.tokenFile != "" {
-		text, err := os.ReadFile(w.tokenFile)
-		if err != nil {
-			return nil, err
-		}
-		token = string(text)
-	}
-	if token = strings.TrimSpace(token); token == "" {
-		return nil, fmt.Errorf("no access token: set %s, or use --token-file", tokenVariable)
-	}
-	var roots *x509.CertPool
-	if w.root != "" {
-		text, err := os.ReadFile(w.root)
-		if err != nil {
-			return nil, err
-		}
-		if roots, err = client.Roots(text); err != nil {
-			return nil, err
-		}
-	}
-	return client.New(w.gateway, roots, client.Token(token))
 }
 
 func post[Res any](ctx context.Context, c *client.Client, key, path string, body any) (Res, error) {
