@@ -27,6 +27,15 @@ func (r GrantAccess) Changes() string { return Grants.Noun + "/" + r.Grant }
 func (r DenyAccess) Changes() string { return Grants.Noun + "/" + r.Grant }
 
 // Changes implements kernel.Changer.
+func (r AmendGrant) Changes() string { return Grants.Noun + "/" + r.Grant }
+
+// Changes implements kernel.Changer.
+func (r SuspendGrant) Changes() string { return Grants.Noun + "/" + r.Grant }
+
+// Changes implements kernel.Changer.
+func (r ResumeGrant) Changes() string { return Grants.Noun + "/" + r.Grant }
+
+// Changes implements kernel.Changer.
 func (r WithdrawGrant) Changes() string { return Grants.Noun + "/" + r.Grant }
 
 // Changes implements kernel.Changer.

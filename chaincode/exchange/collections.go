@@ -27,6 +27,9 @@ var (
 			return state.Index{Agency: g.Provider, Peer: g.Consumer, Kind: g.Dataset}
 		}}
 
+	Tickets = state.Map[Ticket]{Noun: TicketNoun, Parts: []string{"grant", "period", "number"},
+		Doc: "A number of a grant's quota that a use has taken in a period."}
+
 	Subjects = state.Map[Subject]{Noun: "subject", Parts: []string{"pseudonym"},
 		Doc:   "A person or enterprise under a pseudonym, with the key it signs with.",
 		Index: func(s Subject) state.Index { return state.Index{Subject: s.Pseudonym} }}
@@ -55,7 +58,7 @@ var (
 )
 
 // Collections of this contract, for the projection, the auditor and the catalogue of keys.
-var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Subjects, Keys, Consents, Uses, Logs, Anchors, AllSeries, Commitments}
+var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Tickets, Subjects, Keys, Consents, Uses, Logs, Anchors, AllSeries, Commitments}
 
 // DatasetKey takes a dataset id apart into the parts of its key.
 func DatasetKey(id string) []string {

@@ -120,9 +120,14 @@ type Terms struct {
 	ConsentRequired bool      `json:"consent_required"`
 	Modes           []string  `json:"modes,omitempty"` // fetch, verify or both, sorted; absent: fetch
 	PreviewRequired bool      `json:"preview_required,omitempty"`
+	Quota           *Quota    `json:"quota,omitempty"` // absent: uses are not counted
 }
 
-// Grant is an agency's standing permission to use a dataset. requested → granted | denied; granted → withdrawn.
+// Grant is an agency's standing permission to use a dataset.
+//
+//	requested → granted ⇄ suspended
+//	    │          └───────────┴────▶ withdrawn
+//	    └─────▶ denied
 type Grant struct {
 	state.Head
 	Dataset    string `json:"dataset"`
@@ -130,8 +135,8 @@ type Grant struct {
 	Consumer   string `json:"consumer"` // agency id
 	LegalBasis string `json:"legal_basis"`
 	Wanted     Terms  `json:"wanted"`
-	Terms      *Terms `json:"terms,omitempty"`  // as granted: within what was wanted
-	Reason     string `json:"reason,omitempty"` // code: why it was denied or withdrawn
+	Terms      *Terms `json:"terms,omitempty"`  // as granted or last amended: within what was wanted
+	Reason     string `json:"reason,omitempty"` // code: why it was denied, amended, suspended, resumed or withdrawn
 }
 
 // RequestGrant asks for a grant (consumer's admin).
@@ -251,6 +256,8 @@ type Use struct {
 	Case       string    `json:"case"`
 	Grant      string    `json:"grant"`
 	Consent    string    `json:"consent,omitempty"`
+	Period     string    `json:"period,omitempty"`   // of the grant's quota in which the use was requested
+	Ticket     int       `json:"ticket,omitempty"`   // the number it took there
 	Selector   string    `json:"selector,omitempty"` // commitment of the selector document sent to the provider
 	Claims     string    `json:"claims,omitempty"`   // of a verification: commitment of what is asked
 	Root       string    `json:"root,omitempty"`     // of a verification without the provider: the commitment as it stood
@@ -276,6 +283,7 @@ type RequestUse struct {
 	Case       string   `json:"case"`
 	Grant      string   `json:"grant"`
 	Consent    string   `json:"consent,omitempty"`
+	Ticket     int      `json:"ticket,omitempty"` // where the grant has a quota: a number that no use has taken in this period
 	Selector   string   `json:"selector,omitempty"`
 	Claims     string   `json:"claims,omitempty"`
 }

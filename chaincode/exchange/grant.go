@@ -11,20 +11,66 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/state"
 )
 
-// Validate checks terms: purposes and fields sorted, period in order and within MaxGrantPeriod.
+// Functions that change a grant that was granted.
+const (
+	GrantAmend   = "grant:Amend"
+	GrantSuspend = "grant:Suspend"
+	GrantResume  = "grant:Resume"
+)
+
+// Suspended is the status of a grant that cannot be used until it is resumed.
+const Suspended = "suspended"
+
+// Types of change.
+const (
+	EventGrantAmended   = "grant.amended.v1"
+	EventGrantSuspended = "grant.suspended.v1"
+	EventGrantResumed   = "grant.resumed.v1"
+)
+
+// Reasons for which a grant does not allow something.
+var (
+	ErrGrantSuspended    = fault.New(fault.Refused, "exchange.grant_suspended", "the provider has suspended the grant; wait until it is resumed").On("request.grant", "status:"+Granted)
+	ErrGrantNotSuspended = fault.New(fault.Refused, "exchange.grant_not_suspended", "only a suspended grant is resumed").On("request.grant", "status:"+Suspended)
+)
+
+// AmendGrant sets a grant's terms anew (provider's admin), within what the consumer wanted: it narrows the grant, or gives
+// back what was narrowed. For more than was wanted the consumer requests another grant.
+type AmendGrant struct {
+	Grant  string `json:"grant"`
+	Terms  Terms  `json:"terms"`
+	Reason string `json:"reason"` // code
+}
+
+// SuspendGrant makes a grant unusable for the time being (provider's admin).
+type SuspendGrant struct {
+	Grant  string `json:"grant"`
+	Reason string `json:"reason"` // code
+}
+
+// ResumeGrant makes a suspended grant usable again (provider's admin).
+type ResumeGrant struct {
+	Grant  string `json:"grant"`
+	Reason string `json:"reason"` // code
+}
+
+// Validate checks terms: purposes and fields sorted, period in order and within MaxGrantPeriod, quota within its limits.
 func (t Terms) Validate() error {
-	return cmp.Or(
+	if err := cmp.Or(
 		checkList("purposes", t.Purposes, 1, MaxPurposes, CheckCode),
 		checkFieldNames("fields", t.Fields),
 		CheckPeriod("valid_from", t.ValidFrom, "valid_until", t.ValidUntil, MaxGrantPeriod),
 		checkModes("modes", t.Modes),
-	)
+	); err != nil || t.Quota == nil {
+		return err
+	}
+	return fault.Under("quota", t.Quota.Validate())
 }
 
 // within says whether t allows nothing that wide does not, consent apart. The lists are sorted.
 func (t Terms) within(wide Terms) bool {
 	return subset(t.Purposes, wide.Purposes) && subset(t.Fields, wide.Fields) && subset(t.modes(), wide.modes()) &&
-		!t.ValidFrom.Before(wide.ValidFrom) && !t.ValidUntil.After(wide.ValidUntil)
+		!t.ValidFrom.Before(wide.ValidFrom) && !t.ValidUntil.After(wide.ValidUntil) && t.Quota.within(wide.Quota)
 }
 
 // subset says whether every member of a sorted list is in another sorted list.
@@ -93,7 +139,7 @@ func (r GrantAccess) Validate() error {
 //	access.other_agency             the caller's agency is not the provider
 //	exchange.grant_decided          the request is not open any more
 //	exchange.dataset_withdrawn      the dataset is not in the directory
-//	exchange.terms_exceed_request   a purpose, a field or the period is not within what was wanted
+//	exchange.terms_exceed_request   a purpose, a field, a mode, the period or the quota is not within what was wanted
 //	exchange.consent_dropped        the dataset or the request asks for consent and the terms do not
 //	exchange.period_over            the period granted has ended already
 func (g Grant) Grant(by access.Caller, r GrantAccess, d Dataset, at time.Time) (Grant, kernel.Change, error) {
@@ -101,20 +147,28 @@ func (g Grant) Grant(by access.Caller, r GrantAccess, d Dataset, at time.Time) (
 	if err := g.open(by); err != nil {
 		return g, none, err
 	}
-	if err := d.offered(); err != nil {
+	if err := g.admits(r.Terms, d, at); err != nil {
 		return g, none, err
-	}
-	if !r.Terms.within(g.Wanted) {
-		return g, none, ErrTermsExceed
-	}
-	if (d.NeedsConsent(r.Terms.Fields) || g.Wanted.ConsentRequired) && !r.Terms.ConsentRequired {
-		return g, none, ErrConsentDropped
-	}
-	if !r.Terms.ValidUntil.After(at) {
-		return g, none, ErrPeriodOver
 	}
 	g.Status, g.Terms = Granted, &r.Terms
 	return g, g.change(EventGrantGranted, g.Consumer), nil
+}
+
+// admits: the terms may be granted of the dataset on what was wanted.
+func (g Grant) admits(t Terms, d Dataset, at time.Time) error {
+	if err := d.offered(); err != nil {
+		return err
+	}
+	if !t.within(g.Wanted) {
+		return ErrTermsExceed
+	}
+	if (d.NeedsConsent(t.Fields) || g.Wanted.ConsentRequired) && !t.ConsentRequired {
+		return ErrConsentDropped
+	}
+	if !t.ValidUntil.After(at) {
+		return ErrPeriodOver
+	}
+	return nil
 }
 
 // Validate implements kernel.Validator.
@@ -135,21 +189,92 @@ func (g Grant) Deny(by access.Caller, r DenyAccess) (Grant, kernel.Change, error
 }
 
 // Validate implements kernel.Validator.
+func (r AmendGrant) Validate() error {
+	return cmp.Or(CheckIdentifier("grant", r.Grant), fault.Under("terms", r.Terms.Validate()), CheckCode("reason", r.Reason))
+}
+
+// Amend sets the terms of a grant anew, one that is suspended or has expired too. It takes effect at once: uses requested
+// before are delivered only if the new terms cover them. Guards, in order:
+//
+//	access.other_agency             the caller's agency is not the provider
+//	exchange.grant_pending          the request has not been decided: grant it on these terms
+//	exchange.grant_denied           it was denied
+//	exchange.grant_withdrawn        it was withdrawn
+//	exchange.dataset_withdrawn      the dataset is not in the directory
+//	exchange.terms_exceed_request   a purpose, a field, a mode, the period or the quota is not within what was wanted
+//	exchange.consent_dropped        the dataset or the request asks for consent and the terms do not
+//	exchange.period_over            the new period has ended already
+func (g Grant) Amend(by access.Caller, r AmendGrant, d Dataset, at time.Time) (Grant, kernel.Change, error) {
+	var none kernel.Change
+	if err := g.changeable(by); err != nil {
+		return g, none, err
+	}
+	if err := g.admits(r.Terms, d, at); err != nil {
+		return g, none, err
+	}
+	g.Terms, g.Reason = &r.Terms, r.Reason
+	return g, g.change(EventGrantAmended, g.Consumer), nil
+}
+
+// Validate implements kernel.Validator.
+func (r SuspendGrant) Validate() error {
+	return cmp.Or(CheckIdentifier("grant", r.Grant), CheckCode("reason", r.Reason))
+}
+
+// Suspend makes a grant unusable until it is resumed; uses requested before are not delivered meanwhile. Guards, in order:
+//
+//	access.other_agency        the caller's agency is not the provider
+//	exchange.grant_pending     the request has not been decided
+//	exchange.grant_denied      it was denied
+//	exchange.grant_withdrawn   it was withdrawn
+//	exchange.grant_suspended   it was suspended before
+func (g Grant) Suspend(by access.Caller, r SuspendGrant) (Grant, kernel.Change, error) {
+	if err := g.changeable(by); err != nil {
+		return g, kernel.Change{}, err
+	}
+	if g.Status == Suspended {
+		return g, kernel.Change{}, ErrGrantSuspended
+	}
+	g.Status, g.Reason = Suspended, r.Reason
+	return g, g.change(EventGrantSuspended, g.Consumer), nil
+}
+
+// Validate implements kernel.Validator.
+func (r ResumeGrant) Validate() error {
+	return cmp.Or(CheckIdentifier("grant", r.Grant), CheckCode("reason", r.Reason))
+}
+
+// Resume makes a suspended grant usable again. Guards, in order:
+//
+//	access.other_agency            the caller's agency is not the provider
+//	exchange.grant_pending         the request has not been decided
+//	exchange.grant_denied          it was denied
+//	exchange.grant_withdrawn       it was withdrawn
+//	exchange.grant_not_suspended   it is not suspended
+func (g Grant) Resume(by access.Caller, r ResumeGrant) (Grant, kernel.Change, error) {
+	if err := g.changeable(by); err != nil {
+		return g, kernel.Change{}, err
+	}
+	if g.Status != Suspended {
+		return g, kernel.Change{}, ErrGrantNotSuspended
+	}
+	g.Status, g.Reason = Granted, r.Reason
+	return g, g.change(EventGrantResumed, g.Consumer), nil
+}
+
+// Validate implements kernel.Validator.
 func (r WithdrawGrant) Validate() error {
 	return cmp.Or(CheckIdentifier("grant", r.Grant), CheckCode("reason", r.Reason))
 }
 
-// Withdraw ends a grant; one that has expired may be withdrawn too. Guards, in order:
+// Withdraw ends a grant; one that is suspended or has expired may be withdrawn too. Guards, in order:
 //
 //	access.other_agency        the caller's agency is not the provider
 //	exchange.grant_pending     the request has not been decided: deny it
 //	exchange.grant_denied      it was denied
 //	exchange.grant_withdrawn   it was withdrawn before
 func (g Grant) Withdraw(by access.Caller, r WithdrawGrant) (Grant, kernel.Change, error) {
-	if err := by.Own(g.Provider); err != nil {
-		return g, kernel.Change{}, err
-	}
-	if err := g.standing(); err != nil {
+	if err := g.changeable(by); err != nil {
 		return g, kernel.Change{}, err
 	}
 	g.Status, g.Reason = Withdrawn, r.Reason
@@ -167,6 +292,14 @@ func (g Grant) open(by access.Caller) error {
 	return nil
 }
 
+// changeable: the caller is the provider, and the grant stands.
+func (g Grant) changeable(by access.Caller) error {
+	if err := by.Own(g.Provider); err != nil {
+		return err
+	}
+	return g.standing()
+}
+
 // standing: the request was granted and the grant not withdrawn.
 func (g Grant) standing() error {
 	switch g.Status {
@@ -180,16 +313,37 @@ func (g Grant) standing() error {
 	return nil
 }
 
-// live: the grant stands and its period has begun and not ended. The end is exclusive.
+// live: the grant stands and is not suspended, and its period has begun and not ended. The end is exclusive.
 func (g Grant) live(at time.Time) error {
 	if err := g.standing(); err != nil {
 		return err
+	}
+	if g.Status == Suspended {
+		return ErrGrantSuspended
 	}
 	if at.Before(g.Terms.ValidFrom) {
 		return ErrGrantNotYet
 	}
 	if !at.Before(g.Terms.ValidUntil) {
 		return ErrGrantExpired
+	}
+	return nil
+}
+
+// covers: the grant is live, and its terms name the purpose and every field and allow the mode. A use is judged by it when it is requested and
+// again when it is delivered.
+func (g Grant) covers(purpose string, fields []string, mode string, at time.Time) error {
+	if err := g.live(at); err != nil {
+		return err
+	}
+	if !subset([]string{purpose}, g.Terms.Purposes) {
+		return ErrPurposeOutside
+	}
+	if !subset(fields, g.Terms.Fields) {
+		return ErrFieldOutside
+	}
+	if !g.Terms.Allow(mode) {
+		return ErrModeOutside
 	}
 	return nil
 }

@@ -86,6 +86,8 @@ func TestGrantAccess(t *testing.T) {
 		{"field not wanted", func(w *world) { w.request.Terms.Fields = []string{"area", "owner"} }, "exchange.terms_exceed_request"},
 		{"begins earlier", func(w *world) { w.grant.Wanted.ValidFrom = now }, "exchange.terms_exceed_request"},
 		{"ends later", func(w *world) { w.grant.Wanted.ValidUntil = now.Add(day) }, "exchange.terms_exceed_request"},
+		{"no quota", func(w *world) { w.request.Terms.Quota = nil }, "exchange.terms_exceed_request"},
+		{"quota larger", func(w *world) { w.request.Terms.Quota.Uses = 101 }, "exchange.terms_exceed_request"},
 		{"drops what was asked", func(w *world) { w.request.Terms.ConsentRequired = false }, "exchange.consent_dropped"},
 		{"period over", func(w *world) { w.at = terms().ValidUntil }, "exchange.period_over"},
 	})
@@ -106,7 +108,8 @@ func TestGrantAccess(t *testing.T) {
 	}
 	t.Run("narrower terms", func(t *testing.T) {
 		w := fresh()
-		w.request.Terms = exchange.Terms{Purposes: []string{"tax.check"}, Fields: []string{"area"}, ValidFrom: now, ValidUntil: now.Add(day), ConsentRequired: true}
+		w.request.Terms = exchange.Terms{Purposes: []string{"tax.check"}, Fields: []string{"area"}, ValidFrom: now, ValidUntil: now.Add(day), ConsentRequired: true,
+			Quota: &exchange.Quota{Uses: 1, Per: exchange.PerGrant}}
 		require.NoError(t, run(w))
 	})
 }
@@ -134,6 +137,101 @@ func TestDenyAccess(t *testing.T) {
 	})
 }
 
+func TestAmendGrant(t *testing.T) {
+	type world struct {
+		by      access.Caller
+		grant   exchange.Grant
+		dataset exchange.Dataset
+		request exchange.AmendGrant
+		at      time.Time
+	}
+	fresh := func() *world {
+		return &world{asHouse, granted(), premises(), exchange.AmendGrant{Grant: grantID, Terms: terms(), Reason: "misuse"}, now}
+	}
+	run := func(w *world) error {
+		require.NoError(t, w.request.Validate())
+		g, event, err := w.grant.Amend(w.by, w.request, w.dataset, w.at)
+		if err == nil {
+			require.Equal(t, w.grant.Status, g.Status)
+			require.Equal(t, w.request.Terms, *g.Terms)
+			require.Equal(t, terms(), g.Wanted, "what was wanted stays")
+			require.Equal(t, "misuse", g.Reason)
+			require.Equal(t, kernel.Change{Type: exchange.EventGrantAmended, ID: grantID, Agency: tax}, event)
+		}
+		return err
+	}
+	checkGuards(t, exchange.GrantAmend, fresh, run, []guard[world]{
+		{"not the provider", func(w *world) { w.by = asTax }, "access.other_agency"},
+		{"not decided", func(w *world) { w.grant.Status = exchange.Requested }, "exchange.grant_pending"},
+		{"denied", func(w *world) { w.grant.Status = exchange.Denied }, "exchange.grant_denied"},
+		{"withdrawn", func(w *world) { w.grant.Status = exchange.Withdrawn }, "exchange.grant_withdrawn"},
+		{"dataset withdrawn", func(w *world) { w.dataset.Status = exchange.Withdrawn }, "exchange.dataset_withdrawn"},
+		{"field not wanted", func(w *world) { w.request.Terms.Fields = []string{"area", "owner"} }, "exchange.terms_exceed_request"},
+		{"quota not wanted", func(w *world) { w.request.Terms.Quota.Per = exchange.PerDay }, "exchange.terms_exceed_request"},
+		{"drops what was asked", func(w *world) { w.request.Terms.ConsentRequired = false }, "exchange.consent_dropped"},
+		{"period over", func(w *world) { w.at = terms().ValidUntil }, "exchange.period_over"},
+	})
+	t.Run("narrowed and given back, suspended meanwhile", func(t *testing.T) {
+		w := fresh()
+		w.grant.Status = exchange.Suspended
+		w.request.Terms.Fields = []string{"area"}
+		require.NoError(t, run(w))
+		narrow := w.request.Terms
+		w = fresh()
+		w.grant.Terms = &narrow
+		require.NoError(t, run(w))
+	})
+}
+
+func TestSuspendAndResumeGrant(t *testing.T) {
+	type world struct {
+		by    access.Caller
+		grant exchange.Grant
+	}
+	suspend, resume := exchange.SuspendGrant{Grant: grantID, Reason: "inquiry"}, exchange.ResumeGrant{Grant: grantID, Reason: "cleared"}
+	require.NoError(t, suspend.Validate())
+	require.NoError(t, resume.Validate())
+	suspended := func() *world {
+		w := &world{asHouse, granted()}
+		w.grant.Status = exchange.Suspended
+		return w
+	}
+	for _, line := range []struct {
+		function, event, status, reason string
+		fresh                           func() *world
+		apply                           func(*world) (exchange.Grant, kernel.Change, error)
+		last                            guard[world]
+	}{
+		{
+			exchange.GrantSuspend, exchange.EventGrantSuspended, exchange.Suspended, "inquiry", func() *world { return &world{asHouse, granted()} },
+			func(w *world) (exchange.Grant, kernel.Change, error) { return w.grant.Suspend(w.by, suspend) },
+			guard[world]{"suspended before", func(w *world) { w.grant.Status = exchange.Suspended }, "exchange.grant_suspended"},
+		},
+		{
+			exchange.GrantResume, exchange.EventGrantResumed, exchange.Granted, "cleared", suspended,
+			func(w *world) (exchange.Grant, kernel.Change, error) { return w.grant.Resume(w.by, resume) },
+			guard[world]{"not suspended", func(w *world) { w.grant.Status = exchange.Granted }, "exchange.grant_not_suspended"},
+		},
+	} {
+		run := func(w *world) error {
+			g, event, err := line.apply(w)
+			if err == nil {
+				require.Equal(t, line.status, g.Status)
+				require.Equal(t, line.reason, g.Reason)
+				require.Equal(t, kernel.Change{Type: line.event, ID: grantID, Agency: tax}, event)
+			}
+			return err
+		}
+		checkGuards(t, line.function, line.fresh, run, []guard[world]{
+			{"not the provider", func(w *world) { w.by = asTax }, "access.other_agency"},
+			{"not decided", func(w *world) { w.grant.Status = exchange.Requested }, "exchange.grant_pending"},
+			{"denied", func(w *world) { w.grant.Status = exchange.Denied }, "exchange.grant_denied"},
+			{"withdrawn", func(w *world) { w.grant.Status = exchange.Withdrawn }, "exchange.grant_withdrawn"},
+			line.last,
+		})
+	}
+}
+
 func TestWithdrawGrant(t *testing.T) {
 	type world struct {
 		by    access.Caller
@@ -155,5 +253,10 @@ func TestWithdrawGrant(t *testing.T) {
 		{"not decided", func(w *world) { w.grant.Status = exchange.Requested }, "exchange.grant_pending"},
 		{"denied", func(w *world) { w.grant.Status = exchange.Denied }, "exchange.grant_denied"},
 		{"withdrawn before", func(w *world) { w.grant.Status = exchange.Withdrawn }, "exchange.grant_withdrawn"},
+	})
+	t.Run("suspended", func(t *testing.T) {
+		w := &world{asHouse, granted()}
+		w.grant.Status = exchange.Suspended
+		require.NoError(t, run(w))
 	})
 }

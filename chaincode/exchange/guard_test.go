@@ -154,6 +154,7 @@ func terms() exchange.Terms {
 	return exchange.Terms{
 		Purposes: []string{"business.start", "tax.check"}, Fields: []string{"address", "area"},
 		ValidFrom: now.Add(-day), ValidUntil: now.Add(30 * day), ConsentRequired: true,
+		Quota: &exchange.Quota{Uses: 100, Per: exchange.PerMonth},
 	}
 }
 

@@ -144,8 +144,11 @@ func (u Use) deliverable(b Basis, at time.Time) error {
 	if !b.Dataset.has(u.Fields) {
 		return ErrFieldUnknown.On("request.use", "subset:dataset.fields")
 	}
-	if err := b.Grant.live(at); err != nil {
-		return fault.From(err).On("request.use", "grant:live")
+	if err := b.Grant.covers(u.Purpose, u.Fields, u.Mode(), at); err != nil {
+		return fault.From(err).On("request.use", "grant:covers")
+	}
+	if b.Consent == nil && (b.Dataset.NeedsConsent(u.Fields) || b.Grant.Terms.ConsentRequired) {
+		return ErrConsentRequired.On("request.use", "consent:live")
 	}
 	if b.Consent != nil {
 		if err := b.Consent.live(at); err != nil {
@@ -169,7 +172,13 @@ func (r PrepareUse) Validate() error {
 //	exchange.dataset_withdrawn   the dataset is not in the directory any more
 //	exchange.field_unknown       a field is not given any more
 //	exchange.grant_withdrawn     the grant was withdrawn
+//	exchange.grant_suspended     the grant is suspended
+//	exchange.grant_not_yet_valid its period was amended to begin later
 //	exchange.grant_expired       the grant's period has ended
+//	exchange.purpose_not_granted the purpose was taken out of its terms
+//	exchange.field_not_granted   a field was taken out of its terms
+//	exchange.mode_not_granted    to fetch was taken out of its terms
+//	exchange.consent_required    the terms or the dataset ask for consent now and the use has none
 //	exchange.consent_revoked     the consent was revoked
 //	exchange.consent_expired     the consent's period has ended
 func (u Use) Prepare(by access.Caller, r PrepareUse, b Basis, at time.Time) (Use, kernel.Change, error) {

@@ -73,7 +73,13 @@ func TestPrepareUse(t *testing.T) {
 		{"dataset withdrawn since", func(w *world) { w.Dataset.Status = exchange.Withdrawn }, "exchange.dataset_withdrawn"},
 		{"field withdrawn since", func(w *world) { w.Dataset.Fields = w.Dataset.Fields[1:] }, "exchange.field_unknown"},
 		{"grant withdrawn since", func(w *world) { w.Grant.Status = exchange.Withdrawn }, "exchange.grant_withdrawn"},
+		{"grant suspended since", func(w *world) { w.Grant.Status = exchange.Suspended }, "exchange.grant_suspended"},
+		{"begins later since", func(w *world) { w.Grant.Terms.ValidFrom = w.at.Add(time.Millisecond) }, "exchange.grant_not_yet_valid"},
 		{"grant expired since", func(w *world) { w.Grant.Terms.ValidUntil = w.at }, "exchange.grant_expired"},
+		{"purpose taken out since", func(w *world) { w.Grant.Terms.Purposes = []string{"business.start"} }, "exchange.purpose_not_granted"},
+		{"field taken out since", func(w *world) { w.Grant.Terms.Fields = []string{"area"} }, "exchange.field_not_granted"},
+		{"only to verify since", func(w *world) { w.Grant.Terms.Modes = []string{exchange.ModeVerify} }, "exchange.mode_not_granted"},
+		{"no consent, which the terms ask for since", func(w *world) { w.Consent = nil }, "exchange.consent_required"},
 		{"consent revoked since", func(w *world) { w.Consent.Status = exchange.Revoked }, "exchange.consent_revoked"},
 		{"consent expired since", func(w *world) { w.Consent.Terms.Until = w.at }, "exchange.consent_expired"},
 	})

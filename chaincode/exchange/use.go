@@ -25,6 +25,7 @@ type Context struct {
 	Log     Log      // of the subject
 	Matter  Matter   // of the case
 	Consent *Consent // nil: none named
+	Taken   bool     // another use has the ticket proposed (Grant.Ticket)
 }
 
 // Outcome is what a use changes besides its own record: the counted consent, if there is one, and the log.
@@ -51,6 +52,7 @@ func (r RequestUse) validate() error {
 		CheckLegalBasis("legal_basis", r.LegalBasis),
 		CheckIdentifier("case", r.Case),
 		CheckIdentifier("grant", r.Grant),
+		checkTicket("ticket", r.Ticket),
 	); err != nil || r.Consent == "" {
 		return err
 	}
@@ -66,6 +68,7 @@ func (r RequestUse) validate() error {
 //	exchange.grant_pending          it has not been granted
 //	exchange.grant_denied           it was denied
 //	exchange.grant_withdrawn        it was withdrawn
+//	exchange.grant_suspended        it is suspended
 //	exchange.grant_not_yet_valid    its period has not begun
 //	exchange.grant_expired          its period has ended
 //	exchange.purpose_not_granted    the purpose is not in its terms
@@ -84,6 +87,9 @@ func (r RequestUse) validate() error {
 //	exchange.field_not_consented    a field is not in it
 //	exchange.consent_mismatch       it is for another consumer, purpose or case, in this order
 //	exchange.consent_exhausted      it has been used as often as it allows
+//	exchange.ticket_mismatch        the terms have a quota and no ticket is proposed, or they have none and one is
+//	exchange.quota_exhausted        the ticket's number is beyond the quota
+//	exchange.ticket_taken           another use has taken it in this period
 //
 // A consent that is named is judged and counted even where none is asked for.
 func (r RequestUse) Request(id string, by access.Caller, c Context, at time.Time) (u Use, o Outcome, event kernel.Change, err error) {
@@ -115,6 +121,9 @@ func (r RequestUse) Request(id string, by access.Caller, c Context, at time.Time
 		Purpose: r.Purpose, LegalBasis: r.LegalBasis, Case: r.Case, Grant: r.Grant, Consent: r.Consent,
 		Selector: r.Selector, Claims: r.Claims, Until: at.Add(DeliveryPeriod), PreviewRequired: r.Claims == "" && c.asksPreview(),
 	}
+	if u.Period, u.Ticket, err = c.Grant.Terms.Quota.take(r.Ticket, c.Taken, at); err != nil {
+		return u, o, event, err
+	}
 	if o.Log, u, err = c.Log.append(u); err != nil {
 		return u, o, event, err
 	}
@@ -129,16 +138,7 @@ func (g Grant) allows(r RequestUse, by access.Caller, at time.Time) error {
 	if g.Dataset != r.Dataset {
 		return ErrGrantMismatch
 	}
-	if err := g.live(at); err != nil {
-		return err
-	}
-	if !subset([]string{r.Purpose}, g.Terms.Purposes) {
-		return ErrPurposeOutside
-	}
-	if !subset(r.Fields, g.Terms.Fields) {
-		return ErrFieldOutside
-	}
-	return g.grantsMode(r)
+	return g.covers(r.Purpose, r.Fields, r.Mode(), at)
 }
 
 // concerns: the case is open, the subject's, and the agency has a part in it.
@@ -178,7 +178,13 @@ type Basis struct {
 //	exchange.dataset_withdrawn   the dataset is not in the directory any more
 //	exchange.field_unknown       a field is not given any more
 //	exchange.grant_withdrawn     the grant was withdrawn
+//	exchange.grant_suspended     the grant is suspended
+//	exchange.grant_not_yet_valid its period was amended to begin later
 //	exchange.grant_expired       the grant's period has ended
+//	exchange.purpose_not_granted the purpose was taken out of its terms
+//	exchange.field_not_granted   a field was taken out of its terms
+//	exchange.mode_not_granted    to fetch, or to verify, was taken out of its terms
+//	exchange.consent_required    the terms or the dataset ask for consent now and the use has none
 //	exchange.consent_revoked     the consent was revoked
 //	exchange.consent_expired     the consent's period has ended
 func (u Use) Deliver(by access.Caller, r DeliverUse, b Basis, at time.Time) (Use, kernel.Change, error) {

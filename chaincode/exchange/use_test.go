@@ -16,7 +16,7 @@ import (
 func useRequest() exchange.RequestUse {
 	return exchange.RequestUse{
 		Subject: alice, Dataset: housing + "/premises", Fields: []string{"address"}, Purpose: "tax.check", LegalBasis: "Tax Law 12",
-		Case: caseID, Grant: grantID, Consent: otherID, Selector: hashA,
+		Case: caseID, Grant: grantID, Consent: otherID, Ticket: 3, Selector: hashA,
 	}
 }
 
@@ -25,7 +25,7 @@ func used(number int) exchange.Use {
 	return exchange.Use{
 		Head:   state.Head{ID: useID, Status: exchange.Requested, Created: state.Stamp{At: now}},
 		Number: number, Subject: r.Subject, Dataset: r.Dataset, Edition: 1, Fields: r.Fields, Provider: housing, Consumer: tax,
-		Purpose: r.Purpose, LegalBasis: r.LegalBasis, Case: r.Case, Grant: r.Grant, Consent: r.Consent, Selector: r.Selector,
+		Purpose: r.Purpose, LegalBasis: r.LegalBasis, Case: r.Case, Grant: r.Grant, Consent: r.Consent, Period: "2026-03", Ticket: 3, Selector: r.Selector,
 		Until: now.Add(exchange.DeliveryPeriod),
 	}
 }
@@ -72,6 +72,7 @@ func TestRequestUse(t *testing.T) {
 		{"grant not decided", func(w *world) { w.Grant.Status, w.Grant.Terms = exchange.Requested, nil }, "exchange.grant_pending"},
 		{"grant denied", func(w *world) { w.Grant.Status = exchange.Denied }, "exchange.grant_denied"},
 		{"grant withdrawn", func(w *world) { w.Grant.Status = exchange.Withdrawn }, "exchange.grant_withdrawn"},
+		{"grant suspended", func(w *world) { w.Grant.Status = exchange.Suspended }, "exchange.grant_suspended"},
 		{"grant not yet valid", func(w *world) { w.Grant.Terms.ValidFrom = now.Add(time.Millisecond) }, "exchange.grant_not_yet_valid"},
 		{"grant expired", func(w *world) { w.Grant.Terms.ValidUntil = now }, "exchange.grant_expired"},
 		{"purpose not granted", func(w *world) { w.Grant.Terms.Purposes = []string{"business.start"} }, "exchange.purpose_not_granted"},
@@ -92,6 +93,9 @@ func TestRequestUse(t *testing.T) {
 		{"consent for another purpose", func(w *world) { w.Consent.Terms.Purpose = "business.start" }, "exchange.consent_mismatch"},
 		{"consent for another case", func(w *world) { w.Consent.Terms.Case = useID }, "exchange.consent_mismatch"},
 		{"consent used up", func(w *world) { w.Consent.Uses = 2 }, "exchange.consent_exhausted"},
+		{"no ticket", func(w *world) { w.request.Ticket = 0 }, "exchange.ticket_mismatch"},
+		{"ticket beyond the quota", func(w *world) { w.Grant.Terms.Quota.Uses = 2 }, "exchange.quota_exhausted"},
+		{"ticket taken", func(w *world) { w.Taken = true }, "exchange.ticket_taken"},
 	})
 }
 
@@ -171,15 +175,23 @@ func TestDeliverUse(t *testing.T) {
 		{"dataset withdrawn since", func(w *world) { w.Dataset.Status = exchange.Withdrawn }, "exchange.dataset_withdrawn"},
 		{"field withdrawn since", func(w *world) { w.Dataset.Fields = w.Dataset.Fields[1:] }, "exchange.field_unknown"},
 		{"grant withdrawn since", func(w *world) { w.Grant.Status = exchange.Withdrawn }, "exchange.grant_withdrawn"},
+		{"grant suspended since", func(w *world) { w.Grant.Status = exchange.Suspended }, "exchange.grant_suspended"},
+		{"begins later since", func(w *world) { w.Grant.Terms.ValidFrom = w.at.Add(time.Millisecond) }, "exchange.grant_not_yet_valid"},
 		{"grant expired since", func(w *world) { w.Grant.Terms.ValidUntil = w.at }, "exchange.grant_expired"},
+		{"purpose taken out since", func(w *world) { w.Grant.Terms.Purposes = []string{"business.start"} }, "exchange.purpose_not_granted"},
+		{"field taken out since", func(w *world) { w.Grant.Terms.Fields = []string{"area"} }, "exchange.field_not_granted"},
+		{"only to verify since", func(w *world) { w.Grant.Terms.Modes = []string{exchange.ModeVerify} }, "exchange.mode_not_granted"},
+		{"no consent, which the terms ask for since", func(w *world) { w.Consent = nil }, "exchange.consent_required"},
 		{"consent revoked since", func(w *world) { w.Consent.Status = exchange.Revoked }, "exchange.consent_revoked"},
 		{"consent expired since", func(w *world) { w.Consent.Terms.Until = w.at }, "exchange.consent_expired"},
 	})
 
 	t.Run("without consent", func(t *testing.T) {
 		w := fresh()
-		w.use.Consent, w.Consent = "", nil
+		w.use.Consent, w.Consent, w.Grant.Terms.ConsentRequired = "", nil, false
 		require.NoError(t, run(w))
+		w.Dataset.ConsentRequired = true
+		require.Equal(t, "exchange.consent_required", reason(run(w)))
 	})
 }
 

@@ -145,6 +145,22 @@ func TestGrantForms(t *testing.T) {
 		{func(r *deny) { r.Grant = "" }, "grant", "required"},
 		{func(r *deny) { r.Reason = "" }, "reason", "required"},
 	})
+	type amend = exchange.AmendGrant
+	checkForm(t, func() amend { return amend{grantID, terms(), "misuse"} }, []form[amend]{
+		{func(r *amend) { r.Grant = "x" }, "grant", "pattern"},
+		{func(r *amend) { r.Terms.Quota.Uses = 0 }, "terms.quota.uses", "between:1,100000"},
+		{func(r *amend) { r.Reason = "" }, "reason", "required"},
+	})
+	type suspend = exchange.SuspendGrant
+	checkForm(t, func() suspend { return suspend{grantID, "inquiry"} }, []form[suspend]{
+		{func(r *suspend) { r.Grant = "" }, "grant", "required"},
+		{func(r *suspend) { r.Reason = "" }, "reason", "required"},
+	})
+	type resume = exchange.ResumeGrant
+	checkForm(t, func() resume { return resume{grantID, "cleared"} }, []form[resume]{
+		{func(r *resume) { r.Grant = "" }, "grant", "required"},
+		{func(r *resume) { r.Reason = "" }, "reason", "required"},
+	})
 	type withdraw = exchange.WithdrawGrant
 	checkForm(t, func() withdraw { return withdraw{grantID, "misuse"} }, []form[withdraw]{
 		{func(r *withdraw) { r.Grant = "x" }, "grant", "pattern"},

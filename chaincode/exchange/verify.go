@@ -107,16 +107,11 @@ func (r VerifyUse) Verify(u Use, c Commitment, at time.Time) (Use, kernel.Change
 	return u, u.change(EventUseVerified, u.Provider)
 }
 
+// Mode is what the use needs to be granted.
+func (u Use) Mode() string { return RequestUse{Claims: u.Claims}.Mode() }
+
 // Verified says whether the use is one against a commitment: it was done when it was recorded, and nothing is delivered.
 func (u Use) Verified() bool { return u.Claims != "" && u.Selector == "" }
 
 // Ordinal implements kernel.Numbered.
 func (u Use) Ordinal() int { return u.Number }
-
-// grantsMode: the grant allows what the request is.
-func (g Grant) grantsMode(r RequestUse) error {
-	if !g.Terms.Allow(r.Mode()) {
-		return ErrModeOutside
-	}
-	return nil
-}

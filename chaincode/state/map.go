@@ -167,6 +167,9 @@ func (m Map[T]) Scan(s *Store, size int, token string, parts ...string) (Page[T]
 	return page, nil
 }
 
+// Token is the page token with which a scan goes on behind the record of a key, whether or not there is one.
+func (m Map[T]) Token(parts ...string) string { return encodeToken(Key(m.Noun, parts...)) }
+
 // Revision is one past state of a record.
 type Revision[T any] struct {
 	Tx      string    `json:"tx_id"`

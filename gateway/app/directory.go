@@ -266,7 +266,7 @@ func (a *App) WithdrawGrant(ctx context.Context, who Actor, req ReasonedGrant) (
 type Grants struct {
 	Listing
 	As      string `query:"as" json:"-" enum:"consumer,provider" doc:"As whom the agency has a part in them; consumer if absent."`
-	Status  string `query:"status" json:"-" enum:"requested,granted,denied,withdrawn" doc:"Only grants of this status."`
+	Status  string `query:"status" json:"-" enum:"requested,granted,suspended,denied,withdrawn" doc:"Only grants of this status."`
 	Dataset string `query:"dataset" json:"-" max:"128" doc:"Only grants for this dataset."`
 }
 

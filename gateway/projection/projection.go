@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/state"
 	"github.com/hutong-gov/hutong/gateway/database"
@@ -121,5 +122,6 @@ func NewFolder(contracts []Contract) (*Folder, error) {
 // Fingerprint identifies what rows this folder makes.
 func (f *Folder) Fingerprint() string { return f.signature }
 
-// skipped says whether a noun is a contract's bookkeeping: receipts repeat what records and transactions say.
-func skipped(noun string) bool { return noun == kernel.ReceiptNoun }
+// skipped says whether a noun is a contract's bookkeeping: receipts repeat what records and transactions say, tickets what
+// uses say.
+func skipped(noun string) bool { return noun == kernel.ReceiptNoun || noun == exchange.TicketNoun }

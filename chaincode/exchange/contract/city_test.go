@@ -175,6 +175,14 @@ func (c *city) terms() exchange.Terms {
 	}
 }
 
+// amend changes the terms of the grant that everything is in order with.
+func (c *city) amend(change func(*exchange.Terms)) {
+	c.Helper()
+	terms := *read[exchange.Grant](c, "grant:Get", c.grant).Terms
+	change(&terms)
+	c.do(housing, access.Admin, exchange.GrantAmend, exchange.AmendGrant{Grant: c.grant, Terms: terms, Reason: "revised"})
+}
+
 func proof(pseudonym string, key *ecdsa.PrivateKey) exchange.RegisterSubject {
 	return exchange.RegisterSubject{Pseudonym: pseudonym, SigningKey: public(key), Proof: sign(key, exchange.RegistrationKind,
 		exchange.Registration{Channel: ledgertest.Channel, Subject: pseudonym, Thumbprint: public(key).Thumbprint()})}

@@ -19,8 +19,12 @@ import (
 // The model knows what has happened and decides for itself what may happen next. It shares no rule with the package under
 // test: the ledger and the model must agree on every single command.
 //
-// What it proves over random histories: no use without a grant and a consent that are live and cover it, no delivery
-// without a use, numbers without a gap, a chain of hashes that a stranger can recompute.
+// What it proves over random histories: no use without a grant and a consent that are live and cover it, be it endorsed
+// before something changed and committed after; no quota exceeded; no delivery without a use; numbers without a gap, a
+// chain of hashes that a stranger can recompute; what the two sides announced to each other adds up.
+//
+// This file has the play, what there is besides grants and uses, and how chance is drawn; model_grant_test.go and
+// model_use_test.go have those two, model_check_test.go what must hold in the end.
 type model struct {
 	*city
 	t        *rapid.T
@@ -30,18 +34,13 @@ type model struct {
 	consents []*modelConsent
 	uses     []*modelUse
 	signers  map[string]*ecdsa.PrivateKey // whose signature counts now, by subject; others' and earlier ones do not
+	held     []*modelHeld                 // endorsed and not committed
 	tally    map[string]int               // commands that were carried out, by function; shared by all runs
 }
 
 type modelDataset struct {
 	owner            string
 	needs, withdrawn bool
-}
-
-type modelGrant struct {
-	id, dataset, provider, consumer string
-	wanted, terms                   exchange.Terms
-	status                          string
 }
 
 type modelCase struct {
@@ -57,15 +56,6 @@ type modelConsent struct {
 	uses    int
 }
 
-type modelUse struct {
-	id      string
-	request exchange.RequestUse
-	grant   *modelGrant
-	consent *modelConsent
-	until   time.Time
-	status  string
-}
-
 var (
 	players = []string{housing, regulation, tax}
 	people  = []string{alice, bob}
@@ -73,8 +63,10 @@ var (
 	columns = []string{"address", "area"}
 )
 
-// reached are the functions that random histories must have carried out.
-var reached = []string{exchange.UseRequest, exchange.UseDeliver, exchange.UseAcknowledge, exchange.ConsentRevoke, exchange.GrantWithdraw, exchange.SubjectRotate, exchange.SubjectRecover}
+// reached are the functions that random histories must have carried out, and the refusals they must have met.
+var reached = []string{exchange.UseRequest, exchange.UseDeliver, exchange.UseAcknowledge, exchange.ConsentRevoke, exchange.GrantWithdraw, exchange.SubjectRotate, exchange.SubjectRecover,
+	exchange.GrantAmend, exchange.GrantSuspend, exchange.GrantResume, exchange.UseRequest + " late", exchange.UseRequest + " too late",
+	exchange.UseRequest + " exchange.quota_exhausted", exchange.UseRequest + " exchange.ticket_taken", exchange.UseRequest + " exchange.grant_suspended"}
 
 func TestModel(t *testing.T) {
 	tally := map[string]int{}
@@ -98,9 +90,11 @@ func checkModel(t *testing.T, tally map[string]int) {
 		actions := map[string]func(*rapid.T){
 			"publish": m.publish, "publish too": m.publish, "withdraw a dataset": m.withdrawDataset,
 			"ask for a grant": m.askGrant, "ask for another": m.askGrant, "decide": m.decide, "decide more": m.decide, "withdraw a grant": m.withdrawGrant,
+			"amend": m.amendGrant, "suspend": m.suspendGrant, "resume": m.resumeGrant, "resume soon": m.resumeGrant,
 			"consent": m.giveConsent, "consent again": m.giveConsent, "revoke": m.revoke, "another key": m.anotherKey,
 			"open a case": func(*rapid.T) { m.openCase(m.pick("subject", people), m.some("agencies", players)) }, "close a case": m.closeCase,
-			"use": m.requestUse, "use it": m.requestUse, "use it again": m.requestUse, "use it once more": m.requestUse, "deliver": m.deliver, "deliver more": m.deliver,
+			"use": m.requestUse, "use it": m.requestUse, "use it again": m.requestUse, "use it once more": m.requestUse,
+			"endorse a use": m.endorseUse, "endorse another": m.endorseUse, "commit it": m.commitUse, "commit soon": m.commitUse, "deliver": m.deliver, "deliver more": m.deliver,
 			"acknowledge": m.acknowledge, "acknowledge more": m.acknowledge, "time passes": m.pass, "": m.checkHeads,
 		}
 		for range 4 { // about 30 actions each
@@ -113,6 +107,7 @@ func checkModel(t *testing.T, tally map[string]int) {
 // begin gives a run a dataset that is granted, so that it need not find its way there by chance.
 func (m *model) begin() {
 	terms := m.terms()
+	terms.Quota = m.quota()
 	id := m.do(housing, access.Admin, exchange.DatasetPublish, publication())
 	m.datasets[id] = &modelDataset{owner: housing}
 	g := &modelGrant{dataset: id, provider: housing, consumer: tax, wanted: terms, terms: terms, status: "granted"}
@@ -180,14 +175,6 @@ func anyOf[T any](m *model, label string, all []T) T {
 	return rapid.SampledFrom(all).Draw(m.t, label)
 }
 
-// anyGrant is most often one that is granted.
-func (m *model) anyGrant() *modelGrant {
-	if m.seldom("any grant") {
-		return anyOf(m, "grant", m.grants)
-	}
-	return anyOf(m, "live grant", slices.DeleteFunc(slices.Clone(m.grants), func(g *modelGrant) bool { return g.status != "granted" }))
-}
-
 func (m *model) anyDataset() (id string, d *modelDataset) {
 	ids := make([]string, 0, len(m.datasets))
 	for id := range m.datasets {
@@ -221,52 +208,6 @@ func (m *model) withdrawDataset(*rapid.T) {
 	caller := m.usually(d.owner)
 	if _, done := m.attempt(caller == d.owner && !d.withdrawn, caller, access.Admin, exchange.DatasetWithdraw, exchange.WithdrawDataset{Dataset: id, Reason: "replaced"}); done {
 		d.withdrawn = true
-	}
-}
-
-func (m *model) askGrant(*rapid.T) {
-	id, d := m.anyDataset()
-	consumer := m.pick("consumer", slices.DeleteFunc(slices.Clone(players), func(p string) bool { return p == d.owner }))
-	if m.seldom("its own") {
-		consumer = d.owner
-	}
-	terms := exchange.Terms{Purposes: m.some("purposes", goals), Fields: m.some("fields", columns), ConsentRequired: rapid.Bool().Draw(m.t, "consent")}
-	terms.ValidFrom, terms.ValidUntil = m.period()
-	may := !d.withdrawn && consumer != d.owner && terms.ValidUntil.After(m.Now())
-	if grant, done := m.attempt(may, consumer, access.Admin, exchange.GrantRequest, exchange.RequestGrant{Dataset: id, Terms: terms, Basis: "Tax Law 12"}); done {
-		m.grants = append(m.grants, &modelGrant{id: grant, dataset: id, provider: d.owner, consumer: consumer, wanted: terms, status: "requested"})
-	}
-}
-
-func (m *model) decide(*rapid.T) {
-	g := anyOf(m, "grant", m.grants)
-	caller := m.usually(g.provider)
-	may := caller == g.provider && g.status == "requested"
-	if m.seldom("deny") {
-		if _, done := m.attempt(may, caller, access.Admin, exchange.GrantDeny, exchange.DenyAccess{Grant: g.id, Reason: "not_needed"}); done {
-			g.status = "denied"
-		}
-		return
-	}
-	terms := g.wanted
-	terms.Purposes, terms.Fields = m.some("purposes", goals), m.some("fields", columns)
-	terms.ConsentRequired = rapid.Bool().Draw(m.t, "consent")
-	d := m.datasets[g.dataset]
-	may = may && !d.withdrawn && contains(g.wanted.Purposes, terms.Purposes) && contains(g.wanted.Fields, terms.Fields) &&
-		(terms.ConsentRequired || !d.needs && !g.wanted.ConsentRequired) && terms.ValidUntil.After(m.Now())
-	if _, done := m.attempt(may, caller, access.Admin, exchange.GrantGrant, exchange.GrantAccess{Grant: g.id, Terms: terms}); done {
-		g.status, g.terms = "granted", terms
-	}
-}
-
-func (m *model) withdrawGrant(*rapid.T) {
-	g := anyOf(m, "grant", m.grants)
-	if rapid.IntRange(0, 3).Draw(m.t, "now") != 3 {
-		m.t.Skip("not now")
-	}
-	caller := m.usually(g.provider)
-	if _, done := m.attempt(caller == g.provider && g.status == "granted", caller, access.Admin, exchange.GrantWithdraw, exchange.WithdrawGrant{Grant: g.id, Reason: "misuse"}); done {
-		g.status = "withdrawn"
 	}
 }
 
@@ -357,125 +298,6 @@ func (m *model) anotherKey(*rapid.T) {
 	}
 }
 
-// requestUse follows a consent or, seldom, does without one; every other member is right most of the time.
-func (m *model) requestUse(*rapid.T) {
-	k, g := anyOf(m, "case", m.cases), m.anyGrant()
-	request := exchange.RequestUse{
-		Subject: k.subject, Case: k.id, Purpose: m.pick("purpose", goals), LegalBasis: "Tax Law 12", Selector: hashA,
-		Fields: m.some("fields", columns),
-	}
-	var c *modelConsent
-	if !m.seldom("no consent") {
-		c = anyOf(m, "consent", m.consents)
-		request.Consent = c.id
-		if !m.seldom("for another case") {
-			request.Subject, request.Case = c.terms.Subject, c.terms.Case
-		}
-		if !m.seldom("for another purpose") {
-			request.Purpose = c.terms.Purpose
-		}
-		if !m.seldom("on another grant") {
-			g = anyOf(m, "fitting grant", slices.DeleteFunc(slices.Clone(m.grants), func(g *modelGrant) bool {
-				return g.dataset != c.terms.Dataset || g.consumer != c.terms.Consumer || g.status != "granted"
-			}))
-		}
-	}
-	request.Grant, request.Dataset = g.id, g.dataset
-	caller := m.usually(g.consumer)
-	if id, done := m.attempt(m.mayUse(caller, request, g, c), caller, access.Agency, exchange.UseRequest, request); done {
-		if c != nil {
-			c.uses++
-		}
-		m.uses = append(m.uses, &modelUse{id, request, g, c, m.Now().Add(72 * time.Hour), "requested"})
-	}
-}
-
-func (m *model) mayUse(caller string, r exchange.RequestUse, g *modelGrant, c *modelConsent) bool {
-	at, d := m.Now(), m.datasets[r.Dataset]
-	k := m.cases[slices.IndexFunc(m.cases, func(k *modelCase) bool { return k.id == r.Case })]
-	grantHolds := !d.withdrawn && g.consumer == caller && g.status == "granted" && within(at, g.terms.ValidFrom, g.terms.ValidUntil) &&
-		contains(g.terms.Purposes, []string{r.Purpose}) && contains(g.terms.Fields, r.Fields)
-	caseHolds := k.open && k.subject == r.Subject && slices.Contains(k.agencies, caller)
-	if c == nil {
-		return grantHolds && caseHolds && !d.needs && !g.terms.ConsentRequired
-	}
-	t := c.terms
-	return grantHolds && caseHolds && !c.revoked && c.uses < t.MaxUses && within(at, t.From, t.Until) && t.Subject == r.Subject &&
-		t.Dataset == r.Dataset && t.Consumer == caller && t.Purpose == r.Purpose && t.Case == r.Case && contains(t.Fields, r.Fields)
-}
-
-func (m *model) deliver(*rapid.T) {
-	u := anyOf(m, "use", m.uses)
-	at, g := m.Now(), u.grant
-	caller := m.usually(g.provider)
-	may := caller == g.provider && u.status == "requested" && !at.After(u.until) && !m.datasets[g.dataset].withdrawn &&
-		g.status == "granted" && at.Before(g.terms.ValidUntil) &&
-		(u.consent == nil || !u.consent.revoked && at.Before(u.consent.terms.Until))
-	if _, done := m.attempt(may, caller, access.Agency, exchange.UseDeliver, exchange.DeliverUse{Use: u.id, Commitment: hashB}); done {
-		u.status = "delivered"
-	}
-}
-
-func (m *model) acknowledge(*rapid.T) {
-	u := anyOf(m, "use", m.uses)
-	caller := m.usually(u.grant.consumer)
-	opened := hashB
-	if m.seldom("something else") {
-		opened = hashA
-	}
-	may := caller == u.grant.consumer && u.status == "delivered" && opened == hashB
-	if _, done := m.attempt(may, caller, access.Agency, exchange.UseAcknowledge, exchange.AcknowledgeUse{Use: u.id, Commitment: opened}); done {
-		u.status = "acknowledged"
-	}
-}
-
 func (m *model) pass(*rapid.T) {
 	m.Advance(time.Duration(rapid.IntRange(1, 30).Draw(m.t, "hours")) * time.Hour)
-}
-
-// checkHeads compares every subject's log head with the number of its uses.
-func (m *model) checkHeads(*rapid.T) {
-	for _, person := range people {
-		count := 0
-		for _, u := range m.uses {
-			if u.request.Subject == person {
-				count++
-			}
-		}
-		require.Equal(m.t, count, read[exchange.Log](m.city, "log:Get", person).Count)
-	}
-}
-
-// checkLogs recomputes the logs from the records, as a stranger would, and compares what blocks announce with the model.
-func (m *model) checkLogs() {
-	entries := map[string][]exchange.Entry{}
-	status := map[string]int{}
-	for _, u := range m.uses {
-		person := u.request.Subject
-		record := read[exchange.Use](m.city, "use:Get", u.id)
-		entries[person] = append(entries[person], record.Entry())
-		require.Equal(m.t, len(entries[person]), record.Number, "no gap")
-		require.Equal(m.t, u.status, record.Status)
-		status[record.Status]++
-	}
-	for _, person := range people {
-		require.NoError(m.t, read[exchange.Log](m.city, "log:Get", person).Proves(entries[person], exchange.LogProof{}))
-	}
-	for _, c := range m.consents {
-		record := read[exchange.Consent](m.city, "consent:Get", c.id)
-		require.Equal(m.t, c.uses, record.Uses)
-		require.LessOrEqual(m.t, record.Uses, record.Terms.MaxUses)
-		require.Equal(m.t, c.revoked, record.Status == exchange.Revoked)
-		verify[exchange.Signatures](m.city, exchange.ConsentVerify, exchange.ConsentByID{Consent: c.id})
-	}
-	events := map[string]int{}
-	for _, b := range m.Blocks() {
-		for _, change := range announced(m.t, b) {
-			events[change.Type]++
-		}
-	}
-	require.Equal(m.t, len(m.uses), events[exchange.EventUseRequested])
-	require.Equal(m.t, status["delivered"]+status["acknowledged"], events[exchange.EventUseDelivered], "a use is delivered once")
-	require.LessOrEqual(m.t, events[exchange.EventUseDelivered], events[exchange.EventUseRequested])
-	require.Equal(m.t, status["acknowledged"], events[exchange.EventUseAcknowledged])
 }

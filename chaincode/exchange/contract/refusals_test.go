@@ -74,6 +74,11 @@ func TestWhatAUseRestsOn(t *testing.T) {
 		{"grant withdrawn", func(c *city) {
 			c.do(housing, access.Admin, exchange.GrantWithdraw, exchange.WithdrawGrant{Grant: c.grant, Reason: "misuse"})
 		}, "exchange.grant_withdrawn"},
+		{"grant suspended", func(c *city) {
+			c.do(housing, access.Admin, exchange.GrantSuspend, exchange.SuspendGrant{Grant: c.grant, Reason: "inquiry"})
+		}, "exchange.grant_suspended"},
+		{"field taken out of the grant", func(c *city) { c.amend(func(t *exchange.Terms) { t.Fields = []string{"area"} }) }, "exchange.field_not_granted"},
+		{"purpose taken out of the grant", func(c *city) { c.amend(func(t *exchange.Terms) { t.Purposes = []string{"business.start"} }) }, "exchange.purpose_not_granted"},
 		{"dataset withdrawn", func(c *city) {
 			c.do(housing, access.Admin, exchange.DatasetWithdraw, exchange.WithdrawDataset{Dataset: dataset, Reason: "replaced"})
 		}, "exchange.dataset_withdrawn"},
@@ -91,6 +96,15 @@ func TestWhatAUseRestsOn(t *testing.T) {
 			require.Equal(t, "request.use", got.Field)
 		})
 	}
+	t.Run("suspended and resumed", func(t *testing.T) {
+		c := newCity(t).prepare()
+		requested := c.do(tax, access.Agency, exchange.UseRequest, c.use())
+		c.do(housing, access.Admin, exchange.GrantSuspend, exchange.SuspendGrant{Grant: c.grant, Reason: "inquiry"})
+		c.do(housing, access.Admin, exchange.GrantResume, exchange.ResumeGrant{Grant: c.grant, Reason: "cleared"})
+		c.do(housing, access.Agency, exchange.UseDeliver, exchange.DeliverUse{Use: requested, Commitment: hashB})
+		c.do(tax, access.Agency, exchange.UseRequest, c.use())
+		require.Len(t, read[[]any](c, "grant:History", c.grant), 4, "requested, granted, suspended, resumed")
+	})
 	t.Run("case closed", func(t *testing.T) {
 		c := newCity(t).prepare()
 		requested := c.do(tax, access.Agency, exchange.UseRequest, c.use())

@@ -13,10 +13,10 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/signed"
 )
 
-// announced decodes the event of a block's transactions.
+// announced decodes the events of a block's valid transactions.
 func announced(t tester, b ledgertest.Block) (changes []kernel.Change) {
 	for _, tx := range b.Transactions {
-		if tx.Event == nil {
+		if tx.Event == nil || tx.Code != ledgertest.Valid {
 			continue
 		}
 		var envelope kernel.Envelope
@@ -82,6 +82,9 @@ func TestEveryEventHappens(t *testing.T) {
 	c.do(hall, access.Portal, exchange.SubjectRotate, rotation(alice, keys[alice], second))
 	c.staff = "0417"
 	c.do(police, access.Agency, exchange.SubjectRecover, recovery(alice, newKey()))
+	c.amend(func(terms *exchange.Terms) { terms.Fields = []string{"area"} })
+	c.do(housing, access.Admin, exchange.GrantSuspend, exchange.SuspendGrant{Grant: c.grant, Reason: "inquiry"})
+	c.do(housing, access.Admin, exchange.GrantResume, exchange.ResumeGrant{Grant: c.grant, Reason: "cleared"})
 	c.do(housing, access.Admin, exchange.GrantWithdraw, exchange.WithdrawGrant{Grant: c.grant, Reason: "misuse"})
 	c.do(housing, access.Admin, exchange.DatasetRevise, exchange.ReviseDataset{Dataset: dataset, Edition: 2, Content: publication().Content})
 	anchored := c.do(housing, access.Agency, exchange.AnchorCreate, batch(1))

@@ -66,6 +66,12 @@ func numbered(tx *kernel.Tx, id string, r exchange.RequestUse) (u exchange.Use, 
 			return u, event, err
 		}
 	}
+	if u.Ticket > 0 {
+		ticket := exchange.Ticket{Number: u.Ticket, Use: id}
+		if err := exchange.Tickets.Put(tx.Store, ticket, exchange.TicketKey(u.Grant, u.Period, u.Ticket)...); err != nil {
+			return u, event, err
+		}
+	}
 	tx.Touch(&outcome.Log.Head)
 	if err := exchange.Logs.Put(tx.Store, outcome.Log, u.Subject); err != nil {
 		return u, event, err
@@ -83,6 +89,9 @@ func contextOf(tx *kernel.Tx, r exchange.RequestUse) (c exchange.Context, err er
 		return c, err
 	}
 	if c.Grant, err = get(tx, exchange.Grants, "request.grant", r.Grant); err != nil {
+		return c, err
+	}
+	if c.Taken, err = ticketTaken(tx, c.Grant, r.Ticket); err != nil {
 		return c, err
 	}
 	if c.Consent, err = consentOf(tx, "request.consent", r.Consent); err != nil {
