@@ -58,8 +58,11 @@ func (a *App) askProvider(ctx context.Context, who Actor, as ledger.Signer, key 
 	if err := request.Validate(); err != nil {
 		return answer, err
 	}
-	requested, err := a.submit(ctx, as, exchange.Name, exchange.UseRequest, key, who.Staff, request)
-	if err != nil {
+	var requested Receipt
+	if err := a.withTicket(ctx, id, &request, func() error {
+		requested, err = a.submit(ctx, as, exchange.Name, exchange.UseRequest, key, who.Staff, request)
+		return err
+	}); err != nil {
 		return answer, err
 	}
 	used, err := a.carryThrough(ctx, who, as, requested, selector)

@@ -97,8 +97,9 @@ const DefaultMaxWait = 10 * time.Second
 // App is the application. Safe for concurrent use.
 type App struct {
 	Dependencies
-	tables *tables
-	feed   *feed.Feed
+	tables  *tables
+	feed    *feed.Feed
+	tickets *tickets
 }
 
 // New checks the dependencies.
@@ -118,7 +119,7 @@ func New(d Dependencies) (*App, error) {
 		d.MaxWait = DefaultMaxWait
 	}
 	d.Store = newRecent(d.Store)
-	return &App{d, &tables{known: map[string]table{}}, feed.New(d.Store)}, nil
+	return &App{d, &tables{known: map[string]table{}}, feed.New(d.Store), &tickets{}}, nil
 }
 
 // now is the time in the form records carry: UTC, whole milliseconds.

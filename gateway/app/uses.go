@@ -57,7 +57,7 @@ func (a *App) RequestUse(ctx context.Context, who Actor, req RequestUse) (answer
 		return answer, err
 	}
 	requested, selector, err := a.request(ctx, who, as, c, key, id, req, before)
-	if f := fault.From(err); f != nil && f.Reason == exchange.Uses.Noun+".conflict" { // perhaps with what was found now in place of what was found then: the projection was behind
+	if taken(err) { // perhaps with what was found now in place of what was found then: the projection was behind
 		if before, err = a.useNow(ctx, id); err == nil {
 			requested, selector, err = a.request(ctx, who, as, c, key, id, req, before)
 		}
@@ -85,7 +85,10 @@ func (a *App) request(ctx context.Context, who Actor, as ledger.Signer, c collab
 	if err := request.Validate(); err != nil {
 		return requested, selector, err
 	}
-	requested, err = a.submit(ctx, as, exchange.Name, exchange.UseRequest, key, who.Staff, request)
+	err = a.withTicket(ctx, id, &request, func() error {
+		requested, err = a.submit(ctx, as, exchange.Name, exchange.UseRequest, key, who.Staff, request)
+		return err
+	})
 	return requested, selector, err
 }
 

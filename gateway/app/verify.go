@@ -177,15 +177,18 @@ func (a *App) askLedger(ctx context.Context, who Actor, as ledger.Signer, key st
 	if err := request.Validate(); err != nil {
 		return answer, err
 	}
-	command, err := command(key, who.Staff, request)
-	if err != nil {
-		return answer, err
-	}
-	outcome, err := a.Ledger.Submit(ctx, as, exchange.Name, exchange.UseVerify, command)
-	if err != nil {
-		return answer, err
-	}
-	if answer.Receipt, err = receipt(outcome); err != nil {
+	var outcome ledger.Outcome
+	if err := a.withTicket(ctx, id, &request.RequestUse, func() error {
+		command, err := command(key, who.Staff, request)
+		if err != nil {
+			return err
+		}
+		if outcome, err = a.Ledger.Submit(ctx, as, exchange.Name, exchange.UseVerify, command); err != nil {
+			return err
+		}
+		answer.Receipt, err = receipt(outcome)
+		return err
+	}); err != nil {
 		return answer, err
 	}
 	answer.Number, answer.Verdicts = outcome.Receipt.Number, verdicts

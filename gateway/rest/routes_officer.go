@@ -36,7 +36,7 @@ func officerRoutes(a *app.App) []Route {
 				"case.missing", "material.missing", "dataset.missing", "grant.missing", "consent.missing", "use.conflict", "access.other_agency", "gateway.not_served",
 				"exchange.dataset_withdrawn", "exchange.grant_missing", "exchange.grant_mismatch", "exchange.grant_pending", "exchange.grant_denied", "exchange.grant_withdrawn", "exchange.grant_not_yet_valid", "exchange.grant_expired",
 				"exchange.purpose_not_granted", "exchange.field_not_granted", "exchange.mode_not_granted", "exchange.field_unknown", "exchange.case_closed", "exchange.case_mismatch", "exchange.agency_not_in_case",
-				"exchange.consent_required", "exchange.consent_mismatch", "exchange.consent_revoked", "exchange.consent_not_yet_valid", "exchange.consent_expired", "exchange.field_not_consented", "exchange.consent_exhausted",
+				"exchange.consent_required", "exchange.consent_mismatch", "exchange.consent_revoked", "exchange.consent_not_yet_valid", "exchange.consent_expired", "exchange.field_not_consented", "exchange.consent_exhausted", "exchange.grant_suspended", "exchange.quota_exhausted", "exchange.ticket_taken",
 				"exchange.delivery_late", "exchange.not_released", "exchange.use_refused", "exchange.commitment_mismatch", "use.delivery_pending", "use.purged", "form.no_selector", "sealed.missing", "sealed.cannot_open", "sealed.other_content", "neighbour.unreachable", "neighbour.unknown",
 				"record.missing", "record.ambiguous", "record.other_subject", "connector.not_configured", "connector.field", "connector.holder", "connector.timeout", "connector.failed", "connector.unavailable", "connector.type",
 			},

@@ -12,7 +12,7 @@ var verifyReasons = []string{
 	"case.missing", "dataset.missing", "grant.missing", "consent.missing", "use.conflict", "access.other_agency", "gateway.not_served", "subject.missing",
 	"exchange.dataset_withdrawn", "exchange.grant_missing", "exchange.grant_mismatch", "exchange.grant_pending", "exchange.grant_denied", "exchange.grant_withdrawn", "exchange.grant_not_yet_valid", "exchange.grant_expired",
 	"exchange.purpose_not_granted", "exchange.field_not_granted", "exchange.mode_not_granted", "exchange.field_unknown", "exchange.case_closed", "exchange.case_mismatch", "exchange.agency_not_in_case",
-	"exchange.consent_required", "exchange.consent_mismatch", "exchange.consent_revoked", "exchange.consent_not_yet_valid", "exchange.consent_expired", "exchange.field_not_consented", "exchange.consent_exhausted",
+	"exchange.consent_required", "exchange.consent_mismatch", "exchange.consent_revoked", "exchange.consent_not_yet_valid", "exchange.consent_expired", "exchange.field_not_consented", "exchange.consent_exhausted", "exchange.grant_suspended", "exchange.quota_exhausted", "exchange.ticket_taken",
 	"exchange.delivery_late", "exchange.commitment_mismatch", "exchange.agency_unregistered", "use.delivery_pending", "use.claims_mismatch", "use.selector_mismatch", "sealed.missing", "sealed.cannot_open", "sealed.other_content",
 	"neighbour.unreachable", "neighbour.unknown", "connector.not_configured", "connector.field",
 }

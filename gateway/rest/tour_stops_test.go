@@ -55,6 +55,12 @@ func (t *tour) directory() {
 	t.call("GET /v1/grants", "market", "admin.tax", nil)
 	t.call("PUT /v1/grants/{id}/approval", "planning", "admin.housing", nil, grants[0])
 	t.call("PUT /v1/grants/{id}/denial", "planning", "admin.housing", app.ReasonedGrant{Reason: "not_needed"}, grants[1])
+	t.call("GET /v1/grants/{id}", "market", "admin.tax", nil, grants[0])
+	ask.Terms.Quota = &exchange.Quota{Uses: 20, Per: exchange.PerDay}
+	t.call("PUT /v1/grants/{id}/terms", "planning", "admin.housing", app.AmendGrant{Terms: ask.Terms, Reason: "less_needed"}, grants[0])
+	t.call("GET /v1/grants/{id}/quota", "market", "admin.tax", nil, grants[0])
+	t.call("PUT /v1/grants/{id}/suspension", "planning", "admin.housing", app.ReasonedGrant{Reason: "inquiry"}, grants[0])
+	t.call("PUT /v1/grants/{id}/resumption", "planning", "admin.housing", app.ReasonedGrant{Reason: "cleared"}, grants[0])
 	t.call("PUT /v1/grants/{id}/withdrawal", "planning", "admin.housing", app.ReasonedGrant{Reason: "not_needed"}, grants[0])
 	t.call("PUT /v1/datasets/{agency}/{code}/withdrawal", "planning", "admin.housing", app.WithdrawDataset{Reason: "replaced"}, "planning.housing", "gardens")
 

@@ -71,7 +71,7 @@ var reached = []string{exchange.UseRequest, exchange.UseDeliver, exchange.UseAck
 func TestModel(t *testing.T) {
 	tally := map[string]int{}
 	missed := func(function string) bool { return tally[function] == 0 }
-	for round := 0; round == 0 || round < 5 && slices.ContainsFunc(reached, missed); round++ { // few histories may all miss one
+	for round := 0; round == 0 || round < 20 && slices.ContainsFunc(reached, missed); round++ { // few histories may all miss one
 		checkModel(t, tally)
 	}
 	for _, function := range reached {

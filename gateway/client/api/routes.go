@@ -170,6 +170,58 @@ func (g Gateway) ApproveService(ctx context.Context, request ApproveService, opt
 	return send[Receipt](ctx, g, http.MethodPut, "/v1/services/{code}/editions/{edition}/approval", request, options)
 }
 
+// Grant is GET /v1/grants/{id}: show a grant.
+//
+// To its two agencies and auditors: what was wanted, and the terms in force.
+//
+// For officer, agency_admin, auditor.
+// Reasons of its own: grant.missing, access.other_agency, projection.behind.
+func (g Gateway) Grant(ctx context.Context, request ByID, options ...client.Option) (Item[exchange.Grant], error) {
+	return send[Item[exchange.Grant]](ctx, g, http.MethodGet, "/v1/grants/{id}", request, options)
+}
+
+// Quota is GET /v1/grants/{id}/quota: show how much of a grant's quota is used.
+//
+// In the present period, as the organisation's peer has it.
+//
+// For officer, agency_admin, auditor.
+// Reasons of its own: grant.missing, access.other_agency.
+func (g Gateway) Quota(ctx context.Context, request QuotaOf, options ...client.Option) (QuotaUse, error) {
+	return send[QuotaUse](ctx, g, http.MethodGet, "/v1/grants/{id}/quota", request, options)
+}
+
+// AmendGrant is PUT /v1/grants/{id}/terms: amend a grant.
+//
+// Replaces the terms, within what was wanted. Uses requested before are delivered only if the new terms cover them.
+//
+// For agency_admin.
+// Reasons of its own: exchange.dataset_withdrawn, exchange.terms_exceed_request, exchange.consent_dropped,
+// exchange.period_over, grant.missing, access.other_agency, exchange.grant_pending, exchange.grant_denied,
+// exchange.grant_withdrawn, idempotency.conflict, gateway.not_served.
+func (g Gateway) AmendGrant(ctx context.Context, request AmendGrant, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/grants/{id}/terms", request, options)
+}
+
+// SuspendGrant is PUT /v1/grants/{id}/suspension: suspend a grant.
+//
+// Until it is resumed nothing is requested on it and nothing delivered.
+//
+// For agency_admin.
+// Reasons of its own: exchange.grant_suspended, grant.missing, access.other_agency, exchange.grant_pending,
+// exchange.grant_denied, exchange.grant_withdrawn, idempotency.conflict, gateway.not_served.
+func (g Gateway) SuspendGrant(ctx context.Context, request ReasonedGrant, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/grants/{id}/suspension", request, options)
+}
+
+// ResumeGrant is PUT /v1/grants/{id}/resumption: resume a suspended grant.
+//
+// For agency_admin.
+// Reasons of its own: exchange.grant_not_suspended, grant.missing, access.other_agency, exchange.grant_pending,
+// exchange.grant_denied, exchange.grant_withdrawn, idempotency.conflict, gateway.not_served.
+func (g Gateway) ResumeGrant(ctx context.Context, request ReasonedGrant, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/grants/{id}/resumption", request, options)
+}
+
 // Me is GET /v1/subjects/me: who am I on the ledger.
 //
 // The pseudonym, the channel that everything signed names, and the registered key if there is one.
@@ -434,11 +486,11 @@ func (g Gateway) Form(ctx context.Context, request Form, options ...client.Optio
 // exchange.mode_not_granted, exchange.field_unknown, exchange.case_closed, exchange.case_mismatch,
 // exchange.agency_not_in_case, exchange.consent_required, exchange.consent_mismatch, exchange.consent_revoked,
 // exchange.consent_not_yet_valid, exchange.consent_expired, exchange.field_not_consented, exchange.consent_exhausted,
-// exchange.delivery_late, exchange.not_released, exchange.use_refused, exchange.commitment_mismatch,
-// use.delivery_pending, use.purged, form.no_selector, sealed.missing, sealed.cannot_open, sealed.other_content,
-// neighbour.unreachable, neighbour.unknown, record.missing, record.ambiguous, record.other_subject,
-// connector.not_configured, connector.field, connector.holder, connector.timeout, connector.failed,
-// connector.unavailable, connector.type.
+// exchange.grant_suspended, exchange.quota_exhausted, exchange.ticket_taken, exchange.delivery_late,
+// exchange.not_released, exchange.use_refused, exchange.commitment_mismatch, use.delivery_pending, use.purged,
+// form.no_selector, sealed.missing, sealed.cannot_open, sealed.other_content, neighbour.unreachable,
+// neighbour.unknown, record.missing, record.ambiguous, record.other_subject, connector.not_configured,
+// connector.field, connector.holder, connector.timeout, connector.failed, connector.unavailable, connector.type.
 func (g Gateway) RequestUse(ctx context.Context, request RequestUse, options ...client.Option) (Used, error) {
 	return send[Used](ctx, g, http.MethodPost, "/v1/uses", request, options)
 }
@@ -950,9 +1002,10 @@ func (g Gateway) VerifyInclusion(ctx context.Context, request VerifyInclusion, o
 // exchange.mode_not_granted, exchange.field_unknown, exchange.case_closed, exchange.case_mismatch,
 // exchange.agency_not_in_case, exchange.consent_required, exchange.consent_mismatch, exchange.consent_revoked,
 // exchange.consent_not_yet_valid, exchange.consent_expired, exchange.field_not_consented, exchange.consent_exhausted,
-// exchange.delivery_late, exchange.commitment_mismatch, exchange.agency_unregistered, use.delivery_pending,
-// use.claims_mismatch, use.selector_mismatch, sealed.missing, sealed.cannot_open, sealed.other_content,
-// neighbour.unreachable, neighbour.unknown, connector.not_configured, connector.field.
+// exchange.grant_suspended, exchange.quota_exhausted, exchange.ticket_taken, exchange.delivery_late,
+// exchange.commitment_mismatch, exchange.agency_unregistered, use.delivery_pending, use.claims_mismatch,
+// use.selector_mismatch, sealed.missing, sealed.cannot_open, sealed.other_content, neighbour.unreachable,
+// neighbour.unknown, connector.not_configured, connector.field.
 func (g Gateway) VerifyClaims(ctx context.Context, request VerifyClaims, options ...client.Option) (Verified, error) {
 	return send[Verified](ctx, g, http.MethodPost, "/v1/verifications", request, options)
 }

@@ -71,6 +71,15 @@ type Agencies struct {
 	ChangedSince time.Time `json:"-" query:"changed_since"`
 }
 
+// AmendGrant is the request of PUT /v1/grants/{id}/terms.
+type AmendGrant struct {
+	ID string `json:"-" path:"id"`
+	// Within what was wanted; they replace those in force.
+	Terms exchange.Terms `json:"terms"`
+	// A code.
+	Reason string `json:"reason"`
+}
+
 // AnchorByID is the request of GET /v1/anchors/{id}.
 type AnchorByID struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
@@ -211,8 +220,8 @@ type Blocks struct {
 	PageToken string `json:"-" query:"page_token"`
 }
 
-// ByID is the request of GET /v1/uses/{id}, GET /v1/uses/{id}/payload, GET /v1/certificates/{id}, GET
-// /v1/certificates/{id}/document, GET /v1/uses/{id}/preview.
+// ByID is the request of GET /v1/grants/{id}, GET /v1/uses/{id}, GET /v1/uses/{id}/payload, GET
+// /v1/certificates/{id}, GET /v1/certificates/{id}/document, GET /v1/uses/{id}/preview.
 type ByID struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
 	MinBlock uint64 `json:"-" query:"min_block"`
@@ -983,7 +992,27 @@ type PurgeUse struct {
 	Reason string `json:"reason"`
 }
 
-// ReasonedGrant is the request of PUT /v1/grants/{id}/denial, PUT /v1/grants/{id}/withdrawal.
+// QuotaOf is the request of GET /v1/grants/{id}/quota.
+type QuotaOf struct {
+	ID string `json:"-" path:"id"`
+}
+
+// QuotaUse: How much of a grant's quota is used.
+type QuotaUse struct {
+	Grant string `json:"grant"`
+	// Absent: the grant's terms have none.
+	Quota *exchange.Quota `json:"quota,omitempty"`
+	// The present one: a day, a month, or grant.
+	Period string `json:"period,omitempty"`
+	// Uses requested in the period, within the quota that is in force.
+	Used int `json:"used"`
+	// Uses that are left in the period.
+	Left int       `json:"left"`
+	At   time.Time `json:"at"`
+}
+
+// ReasonedGrant is the request of PUT /v1/grants/{id}/denial, PUT /v1/grants/{id}/withdrawal, PUT
+// /v1/grants/{id}/suspension, PUT /v1/grants/{id}/resumption.
 type ReasonedGrant struct {
 	ID string `json:"-" path:"id"`
 	// A code.
