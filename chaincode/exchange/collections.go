@@ -14,8 +14,10 @@ var (
 		Index: func(a Agency) state.Index { return state.Index{Agency: a.ID} }}
 
 	Datasets = state.Map[Dataset]{Noun: "dataset", Parts: []string{"agency", "code"},
-		Doc:   "An entry of the directory: what an agency holds about subjects and may share.",
-		Index: func(d Dataset) state.Index { return state.Index{Agency: d.Agency, Kind: d.ID} }}
+		Doc: "An entry of the directory: what an agency holds about subjects and may share.",
+		Index: func(d Dataset) state.Index {
+			return state.Index{Agency: d.Agency, Kind: d.ID, Words: d.words(), Tags: d.tags()}
+		}}
 
 	Schemas = state.Map[Schema]{Noun: "schema", Parts: []string{"agency", "code", "edition"},
 		Doc:   "What the records of one edition of a dataset look like, in JSON Schema 2020-12.",

@@ -312,6 +312,35 @@ func (c Content) has(names []string) bool {
 	return true
 }
 
+// words are what the directory is searched for: id, names, and the names and titles of the fields.
+func (d Dataset) words() []string {
+	words := []string{d.ID, d.Name.Zh, d.Name.En}
+	for _, f := range d.Fields {
+		words = append(words, f.Name, f.Title.Zh, f.Title.En)
+	}
+	return words
+}
+
+// Tags of a dataset, by which the directory is searched.
+const (
+	TagClassification = "classification="
+	TagField          = "field=" // that is given
+	TagPurpose        = "purpose="
+)
+
+func (d Dataset) tags() []string {
+	tags := []string{TagClassification + d.Classification}
+	for _, f := range d.Fields {
+		if !f.Withdrawn {
+			tags = append(tags, TagField+f.Name)
+		}
+	}
+	for _, purpose := range d.Conditions.Purposes {
+		tags = append(tags, TagPurpose+purpose)
+	}
+	return tags
+}
+
 func (d Dataset) change(event string) kernel.Change {
 	return kernel.Change{Type: event, ID: d.ID, Agency: d.Agency}
 }

@@ -221,6 +221,7 @@ func TestDerivedSchema(t *testing.T) {
 	for record, good := range map[string]bool{
 		`{"address":"A","area":12,"owner":"B","built":"2020-02-29"}`: true,
 		`{"address":"A"}`:             true,
+		`{"address":null}`:            true,
 		`{"address":"A","area":"12"}`: false,
 		`{"built":"2021-02-29"}`:      false,
 		`{"address":"A","rent":1}`:    false,

@@ -72,8 +72,10 @@ func (c Content) schemaOf(given json.RawMessage) (json.RawMessage, error) {
 		closed := false
 		o := outline{Dialect: SchemaDialect, Title: c.Name.Zh + " / " + c.Name.En, Type: "object", Properties: map[string]property{}, Additional: &closed}
 		for _, f := range c.Fields {
-			if !f.Withdrawn {
-				o.Properties[f.Name] = f.property()
+			if !f.Withdrawn { // a department may not know everything
+				p := f.property()
+				p.Type = []any{p.Type, "null"}
+				o.Properties[f.Name] = p
 			}
 		}
 		return canonical.Marshal(o)

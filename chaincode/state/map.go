@@ -61,6 +61,9 @@ type Index struct {
 	Case    string
 	Kind    string // dataset, service, certificate type …
 	Number  int    // in a series of the subject's; 0: none
+	// What a directory is searched for: Words hold a text anywhere, Tags are "name=value" and hold it whole. In any case of
+	// letters.
+	Words, Tags []string
 }
 
 // Map is a typed collection: all records of one noun. Parts names the attributes of the key, broad to narrow.

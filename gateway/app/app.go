@@ -46,6 +46,7 @@ type Store interface {
 	Get(ctx context.Context, noun, id string) (store.Record, bool, error)
 	Find(ctx context.Context, q store.Query) ([]store.Record, string, error)
 	Bodies(ctx context.Context, q store.Query) ([]json.RawMessage, string, error)
+	History(ctx context.Context, noun, id string, size int, after string) ([]store.Revision, string, error)
 	Transaction(ctx context.Context, id string) (store.Transaction, bool, error)
 	Blocks(ctx context.Context, q store.BlockQuery) ([]store.Block, string, error)
 	feed.Source
@@ -98,6 +99,7 @@ const DefaultMaxWait = 10 * time.Second
 type App struct {
 	Dependencies
 	tables  *tables
+	judges  *judges
 	feed    *feed.Feed
 	tickets *tickets
 }
@@ -119,7 +121,7 @@ func New(d Dependencies) (*App, error) {
 		d.MaxWait = DefaultMaxWait
 	}
 	d.Store = newRecent(d.Store)
-	return &App{d, &tables{known: map[string]table{}}, feed.New(d.Store), &tickets{}}, nil
+	return &App{d, &tables{known: map[string]table{}}, &judges{known: map[string]judge{}}, feed.New(d.Store), &tickets{}}, nil
 }
 
 // now is the time in the form records carry: UTC, whole milliseconds.

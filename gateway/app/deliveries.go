@@ -163,7 +163,7 @@ func (a *App) fetch(ctx context.Context, w exchange.Warrant, values map[string]j
 	return commitment.New(found.Values)
 }
 
-// read reads the fields of a use, and makes sure that the record is the subject's.
+// read reads the fields of a use, and makes sure that the record is the subject's and as its dataset's schema says.
 func (a *App) read(ctx context.Context, use exchange.Use, dataset exchange.Dataset, values map[string]json.RawMessage) (connector.Record, error) {
 	found, err := a.Connectors.Fetch(ctx, connector.Query{
 		Dataset: use.Dataset, Selector: values,
@@ -172,7 +172,10 @@ func (a *App) read(ctx context.Context, use exchange.Use, dataset exchange.Datas
 	if err != nil {
 		return connector.Record{}, err
 	}
-	return found, a.about(found, use.Subject)
+	if err := a.about(found, use.Subject); err != nil {
+		return connector.Record{}, err
+	}
+	return found, a.judged(ctx, dataset, found.Values)
 }
 
 // about judges whether a record is the subject's, where the department can say whose it is: otherwise somebody could write

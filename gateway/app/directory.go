@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 
 	"github.com/hutong-gov/hutong/chaincode/exchange"
@@ -106,80 +105,6 @@ type Agencies struct{ Listing }
 // Agencies lists the agencies with their names, keys, gateways and duties. Anybody may ask.
 func (a *App) Agencies(ctx context.Context, _ Actor, req Agencies) (Records[exchange.Agency], error) {
 	return records[exchange.Agency](ctx, a, req.Listing, store.Query{Noun: "agency"})
-}
-
-// PublishDataset is POST /v1/datasets.
-type PublishDataset struct {
-	Keyed
-	exchange.PublishDataset
-}
-
-// PublishDataset enters a dataset of the administrator's agency in the directory.
-func (a *App) PublishDataset(ctx context.Context, who Actor, req PublishDataset) (Receipt, error) {
-	as, err := a.asAdmin(who)
-	if err != nil {
-		return Receipt{}, err
-	}
-	if err := req.Validate(); err != nil {
-		return Receipt{}, err
-	}
-	return a.write(ctx, who, as, exchange.Name, exchange.DatasetPublish, req.Keyed, req.PublishDataset)
-}
-
-// ReviseDataset is POST /v1/datasets/{agency}/{code}/editions.
-type ReviseDataset struct {
-	Keyed
-	Agency  string `path:"agency" json:"-" max:"64"`
-	Code    string `path:"code" json:"-" max:"64"`
-	Edition int    `json:"edition" min:"2" max:"1000" doc:"The number of the edition this makes: one more than the one in force."`
-	exchange.Content
-	Schema json.RawMessage `json:"schema,omitempty" doc:"JSON Schema 2020-12 of a record; derived from the fields if absent."`
-}
-
-// ReviseDataset makes the next edition of a dataset of the administrator's agency.
-func (a *App) ReviseDataset(ctx context.Context, who Actor, req ReviseDataset) (Receipt, error) {
-	as, err := a.asAdmin(who)
-	if err != nil {
-		return Receipt{}, err
-	}
-	request := exchange.ReviseDataset{Dataset: req.Agency + "/" + req.Code, Edition: req.Edition, Content: req.Content, Schema: req.Schema}
-	if err := request.Validate(); err != nil {
-		return Receipt{}, err
-	}
-	return a.write(ctx, who, as, exchange.Name, exchange.DatasetRevise, req.Keyed, request)
-}
-
-// WithdrawDataset is PUT /v1/datasets/{agency}/{code}/withdrawal.
-type WithdrawDataset struct {
-	Keyed
-	Agency string `path:"agency" json:"-" max:"64"`
-	Code   string `path:"code" json:"-" max:"64"`
-	Reason string `json:"reason" min:"1" max:"64" doc:"A code."`
-}
-
-// WithdrawDataset takes a dataset out of the directory for good. It leaves a trace.
-func (a *App) WithdrawDataset(ctx context.Context, who Actor, req WithdrawDataset) (Receipt, error) {
-	as, err := a.asAdmin(who)
-	if err != nil {
-		return Receipt{}, err
-	}
-	request := exchange.WithdrawDataset{Dataset: req.Agency + "/" + req.Code, Reason: req.Reason}
-	if err := request.Validate(); err != nil {
-		return Receipt{}, err
-	}
-	return a.write(ctx, who, as, exchange.Name, exchange.DatasetWithdraw, req.Keyed, request)
-}
-
-// Datasets is GET /v1/datasets.
-type Datasets struct {
-	Listing
-	Agency string `query:"agency" json:"-" max:"64" doc:"Only datasets of this agency."`
-	Status string `query:"status" json:"-" enum:"published,withdrawn" doc:"Only datasets of this status."`
-}
-
-// Datasets lists the directory: what agencies hold and may share, never the data. Anybody may ask.
-func (a *App) Datasets(ctx context.Context, _ Actor, req Datasets) (Records[exchange.Dataset], error) {
-	return records[exchange.Dataset](ctx, a, req.Listing, store.Query{Noun: "dataset", Agency: req.Agency, Status: req.Status})
 }
 
 // RequestGrant is POST /v1/grants.

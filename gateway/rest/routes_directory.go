@@ -27,7 +27,27 @@ func directoryRoutes(a *app.App) []Route {
 		},
 		{
 			Method: http.MethodGet, Path: "/v1/datasets", Roles: []string{app.Public}, Handler: Handle(a.Datasets),
-			Doc:     Doc{Tag: "datasets", Summary: "List the directory", Detail: "What agencies hold and may share, field by field; never the data."},
+			Doc:     Doc{Tag: "datasets", Summary: "List the directory", Detail: "What agencies hold and may share, field by field; never the data. Filters narrow the list together."},
+			Reasons: []string{"projection.behind"},
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/datasets/{agency}/{code}", Roles: []string{app.Public}, Handler: Handle(a.Dataset),
+			Doc:     Doc{Tag: "datasets", Summary: "Show a dataset", Detail: "The edition in force."},
+			Reasons: []string{"dataset.missing", "projection.behind"},
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/datasets/{agency}/{code}/editions", Roles: []string{app.Public}, Handler: Handle(a.DatasetEditions),
+			Doc:     Doc{Tag: "datasets", Summary: "List a dataset's editions", Detail: "All it has said, oldest first; a withdrawal too."},
+			Reasons: []string{"dataset.missing", "projection.behind"},
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/datasets/{agency}/{code}/editions/{edition}/schema", Roles: []string{app.Public}, Handler: Handle(a.DatasetSchema),
+			Doc:     Doc{Tag: "datasets", Summary: "Show the schema of an edition", Detail: "JSON Schema 2020-12, in canonical form."},
+			Reasons: []string{"schema.missing", "projection.behind"},
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/datasets/{agency}/{code}/grants", Roles: []string{app.Public}, Handler: Handle(a.DatasetGrants),
+			Doc:     Doc{Tag: "datasets", Summary: "List who uses a dataset", Detail: "Grants asked for, given, denied and ended, with their terms."},
 			Reasons: []string{"projection.behind"},
 		},
 		{

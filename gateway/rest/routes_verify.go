@@ -54,4 +54,4 @@ func verifyRoutes(a *app.App) []Route {
 }
 
 // recordReasons are those of reading a record from a department's database.
-var recordReasons = []string{"record.missing", "record.ambiguous", "record.other_subject", "connector.not_configured", "connector.field", "connector.holder", "connector.timeout", "connector.failed", "connector.type"}
+var recordReasons = []string{"schema.missing", "record.missing", "record.ambiguous", "record.other_subject", "record.off_schema", "connector.not_configured", "connector.field", "connector.holder", "connector.timeout", "connector.failed", "connector.type"}

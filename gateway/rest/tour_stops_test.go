@@ -44,6 +44,9 @@ func (t *tour) directory() {
 		"conditions": exchange.Conditions{Purposes: []string{service}}, "freshness": "P1D",
 	}, "planning.housing", "gardens")
 	t.call("GET /v1/datasets", "planning", nobody, nil)
+	t.call("GET /v1/datasets/{agency}/{code}", "planning", nobody, nil, "planning.housing", "gardens")
+	t.call("GET /v1/datasets/{agency}/{code}/editions", "planning", nobody, nil, "planning.housing", "gardens")
+	t.call("GET /v1/datasets/{agency}/{code}/editions/{edition}/schema", "planning", nobody, nil, "planning.housing", "gardens", "2")
 	from := t.city.Ledger.Now().UTC().Truncate(24 * time.Hour)
 	ask := exchange.RequestGrant{Dataset: "planning.housing/gardens", Basis: "Garden Regulation, art. 1", Terms: exchange.Terms{
 		Purposes: []string{service}, Fields: []string{"number"}, ValidFrom: from, ValidUntil: from.AddDate(1, 0, 0),
@@ -53,6 +56,7 @@ func (t *tour) directory() {
 		grants = append(grants, text(t.call("POST /v1/grants", "market", "admin.tax", ask), "id"))
 	}
 	t.call("GET /v1/grants", "market", "admin.tax", nil)
+	t.call("GET /v1/datasets/{agency}/{code}/grants", "planning", nobody, nil, "planning.housing", "gardens")
 	t.call("PUT /v1/grants/{id}/approval", "planning", "admin.housing", nil, grants[0])
 	t.call("PUT /v1/grants/{id}/denial", "planning", "admin.housing", app.ReasonedGrant{Reason: "not_needed"}, grants[1])
 	t.call("GET /v1/grants/{id}", "market", "admin.tax", nil, grants[0])

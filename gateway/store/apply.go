@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/hutong-gov/hutong/chaincode/state"
 	"github.com/hutong-gov/hutong/gateway/database"
 	"github.com/hutong-gov/hutong/network/block"
 )
@@ -23,11 +25,11 @@ var (
 	deleteRecords = database.ForMany(`DELETE FROM records WHERE (noun, id, contract) IN ({rows})`, "noun text, id text, contract text")
 	putRecords    = database.ForMany(`INSERT INTO records ({columns}) {rows}
 		ON CONFLICT (noun, id, contract) DO UPDATE SET status = excluded.status, version = excluded.version, subject = excluded.subject,
-			agency = excluded.agency, peer = excluded.peer, case_id = excluded.case_id, kind = excluded.kind, number = excluded.number, body = excluded.body,
+			agency = excluded.agency, peer = excluded.peer, case_id = excluded.case_id, kind = excluded.kind, number = excluded.number, words = excluded.words, body = excluded.body,
 			block = excluded.block, position = excluded.position, tx_id = excluded.tx_id, at = excluded.at,
 			created_at = excluded.created_at, changed_at = excluded.changed_at`,
 		"contract text, noun text, id text, status text, version bigint, subject text, agency text, peer text, case_id text, "+
-			"kind text, number bigint, body text, block bigint, position bigint, tx_id text, at bigint, created_at bigint, changed_at bigint")
+			"kind text, number bigint, words text, body text, block bigint, position bigint, tx_id text, at bigint, created_at bigint, changed_at bigint")
 	insertRevisions = database.ForMany(`INSERT INTO revisions ({columns}) {rows}`,
 		"noun text, id text, block bigint, position bigint, contract text, tx_id text, at bigint, version bigint, status text, deleted bigint, body text")
 	insertChanges = database.ForMany(`INSERT INTO changes ({columns}) {rows}`,
@@ -146,7 +148,7 @@ func collect(all []Rows) *writer {
 			continue
 		}
 		w.records.Add(x.Contract, x.Noun, x.ID, x.Status, int64(x.Version), null(x.Index.Subject), null(x.Index.Agency), null(x.Index.Peer),
-			null(x.Index.Case), null(x.Index.Kind), positive(x.Index.Number), text(x.Body), int64(x.Block), int64(x.Position), x.Tx, database.Millis(x.At), database.Millis(x.Created), database.Millis(x.Changed))
+			null(x.Index.Case), null(x.Index.Kind), positive(x.Index.Number), null(lines(x.Index)), text(x.Body), int64(x.Block), int64(x.Position), x.Tx, database.Millis(x.At), database.Millis(x.Created), database.Millis(x.Changed))
 	}
 	return w
 }
@@ -194,6 +196,14 @@ func (w *writer) revision(x Write) {
 		deleted = 1
 	}
 	w.revisions.Add(x.Noun, x.ID, int64(x.Block), int64(x.Position), x.Contract, x.Tx, database.Millis(x.At), int64(x.Version), x.Status, deleted, text(x.Body))
+}
+
+// lines are what a record is searched for, as the column words has them.
+func lines(index state.Index) string {
+	if len(index.Words)+len(index.Tags) == 0 {
+		return ""
+	}
+	return strings.ToLower("\n" + strings.Join(slices.Concat(index.Words, index.Tags), "\n") + "\n")
 }
 
 // null keeps an empty text out of the indexes.

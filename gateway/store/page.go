@@ -36,6 +36,15 @@ func (s *selection) is(column, value string) {
 	}
 }
 
+// likeText keeps what LIKE takes for patterns from being taken so.
+var likeText = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
+
+// has adds that the column, which is in lower case, holds a text in any case.
+func (s *selection) has(column, text string) {
+	s.where = append(s.where, column+" LIKE ? ESCAPE '!'")
+	s.values = append(s.values, "%"+likeText.Replace(database.Text(strings.ToLower(text)))+"%")
+}
+
 // since adds a lower bound unless the time is zero.
 func (s *selection) since(column string, t time.Time) {
 	if !t.IsZero() {

@@ -53,8 +53,10 @@ type Query struct {
 	Descending                                bool // newest first
 	ByChange                                  bool // the order is by the last change
 	CreatedSince, CreatedBefore, ChangedSince time.Time
-	ByNumber                                  bool // only records that have one, in its order; Subject is then required
-	FirstNumber, LastNumber                   int  // 0: no bound
+	ByNumber                                  bool     // only records that have one, in its order; Subject is then required
+	FirstNumber, LastNumber                   int      // 0: no bound
+	Text                                      string   // words that are all somewhere in what the record is searched for
+	Tags                                      []string // "name=value" that it has
 }
 
 // Find lists records. next is the token of the next page, empty on the last. Faults: request.invalid on page_size or
@@ -100,6 +102,12 @@ func (q Query) selection() selection {
 	sel.since("created_at", q.CreatedSince)
 	sel.before("created_at", q.CreatedBefore)
 	sel.since("changed_at", q.ChangedSince)
+	for _, word := range strings.Fields(q.Text) {
+		sel.has("words", word)
+	}
+	for _, tag := range q.Tags {
+		sel.has("words", "\n"+tag+"\n")
+	}
 	if q.ByNumber {
 		sel.between("number", max(q.FirstNumber, 1), q.LastNumber)
 	}

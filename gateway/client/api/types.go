@@ -478,6 +478,65 @@ type CreateAnchor struct {
 	exchange.CreateAnchor
 }
 
+// DatasetByID is the request of GET /v1/datasets/{agency}/{code}.
+type DatasetByID struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	Agency   string `json:"-" path:"agency"`
+	Code     string `json:"-" path:"code"`
+}
+
+// DatasetEditions is the request of GET /v1/datasets/{agency}/{code}/editions.
+type DatasetEditions struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	// Items a page; 50 if absent.
+	PageSize int `json:"-" query:"page_size"`
+	// next_page_token of the page before.
+	PageToken string `json:"-" query:"page_token"`
+	Agency    string `json:"-" path:"agency"`
+	Code      string `json:"-" path:"code"`
+}
+
+// DatasetGrants is the request of GET /v1/datasets/{agency}/{code}/grants.
+type DatasetGrants struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	// Items a page; 50 if absent.
+	PageSize int `json:"-" query:"page_size"`
+	// next_page_token of the page before.
+	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
+	Agency       string    `json:"-" path:"agency"`
+	Code         string    `json:"-" path:"code"`
+	// Only grants of this status.
+	Status string `json:"-" query:"status"`
+}
+
+// DatasetSchema is the request of GET /v1/datasets/{agency}/{code}/editions/{edition}/schema.
+type DatasetSchema struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	Agency   string `json:"-" path:"agency"`
+	Code     string `json:"-" path:"code"`
+	Edition  int    `json:"-" path:"edition"`
+}
+
+// DatasetState is an entry as it was from a time on.
+type DatasetState struct {
+	// Until the next state, or still.
+	Since   time.Time        `json:"since"`
+	Block   uint64           `json:"block"`
+	Tx      string           `json:"tx_id"`
+	Dataset exchange.Dataset `json:"dataset"`
+}
+
 // Datasets is the request of GET /v1/datasets.
 type Datasets struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
@@ -497,6 +556,15 @@ type Datasets struct {
 	Agency string `json:"-" query:"agency"`
 	// Only datasets of this status.
 	Status string `json:"-" query:"status"`
+	// Only datasets classified so.
+	Classification string `json:"-" query:"classification"`
+	// Only datasets that give a field of this name.
+	Field string `json:"-" query:"field"`
+	// Only datasets whose conditions list this purpose.
+	Purpose string `json:"-" query:"purpose"`
+	// Only datasets with all these words, or parts of words, in their id, names, or names and titles of fields, in
+	// either language.
+	Text string `json:"-" query:"text"`
 }
 
 // DeadLetter is an event that was given up.
