@@ -103,6 +103,8 @@ type Material struct {
 	Fields  []string      `json:"fields,omitempty"`  // FromDataset, sorted
 	Type    string        `json:"certificate_type,omitempty"`
 	For     string        `json:"for,omitempty"` // FromDataset: the agency that uses it
+	// Requirement is what the material shows, {agency}/{code} in the map of requirements; it must then be evidence of it.
+	Requirement string `json:"requirement,omitempty"`
 }
 
 // Question is a field of the application form that the applicant fills in. The answers travel sealed, not on the ledger.

@@ -59,6 +59,34 @@ func (s Service) Fits(d exchange.Dataset) error {
 	return nil
 }
 
+// Shows judges the materials that name a requirement against it. Guards, in order:
+//
+//	collaboration.requirement_withdrawn   the requirement has left the map
+//	collaboration.not_evidence            a material is none of what shows that it is met
+func (s Service) Shows(q exchange.Requirement) error {
+	if q.Status != exchange.Published {
+		return ErrRequirementWithdrawn
+	}
+	for _, m := range s.Materials {
+		if m.Requirement == q.ID && !q.MetBy(m.Dataset, m.Fields, m.Type) {
+			return ErrNotEvidence
+		}
+	}
+	return nil
+}
+
+// Requirements are those that materials name, sorted.
+func (s Service) Requirements() []string {
+	var ids []string
+	for _, m := range s.Materials {
+		if m.Requirement != "" {
+			ids = append(ids, m.Requirement)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
 // Datasets are the datasets a service takes materials from, sorted.
 func (s Service) Datasets() []string {
 	var ids []string

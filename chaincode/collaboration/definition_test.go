@@ -67,6 +67,39 @@ func TestFits(t *testing.T) {
 	}
 }
 
+func TestShows(t *testing.T) {
+	asked := exchange.Requirement{Need: exchange.Need{Evidence: []exchange.Evidence{
+		{Dataset: "planning.housing/premises", Fields: []string{"address"}}, {Certificate: "business-licence"},
+	}}}
+	asked.ID, asked.Status = "market.regulation/premises", exchange.Published
+	withdrawn := asked
+	withdrawn.Status = exchange.Withdrawn
+	named := func(m collaboration.Material) service {
+		m.Requirement = asked.ID
+		return service{Materials: []collaboration.Material{{ID: "other"}, m}}
+	}
+	record := collaboration.Material{Source: collaboration.FromDataset, Dataset: "planning.housing/premises", Fields: []string{"address", "owner"}}
+	less := record
+	less.Fields = []string{"owner"}
+	for _, c := range []struct {
+		name   string
+		s      service
+		q      exchange.Requirement
+		reason string
+	}{
+		{"withdrawn", named(less), withdrawn, "collaboration.requirement_withdrawn"},
+		{"without a field needed", named(less), asked, "collaboration.not_evidence"},
+		{"another certificate", named(collaboration.Material{Source: collaboration.FromCertificate, Type: "deed"}), asked, "collaboration.not_evidence"},
+		{"the record", named(record), asked, ""},
+		{"the certificate", named(collaboration.Material{Source: collaboration.FromCertificate, Type: "business-licence"}), asked, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			require.Equal(t, []string{asked.ID}, c.s.Requirements())
+			require.Equal(t, c.reason, reason(c.s.Shows(c.q)))
+		})
+	}
+}
+
 func TestApproveDefinition(t *testing.T) {
 	d, err := collaboration.ProposeDefinition{Service: business()}.Propose(lead, nil)
 	require.NoError(t, err)

@@ -119,6 +119,14 @@ func (m Material) checkSource(at string, agencies []string) error {
 	if m.Source != FromCertificate && m.Type != "" {
 		return fault.Field(at+".certificate_type", "absent", "name a certificate type only where the source is a certificate")
 	}
+	if m.Requirement != "" {
+		if m.Source == FromApplicant {
+			return fault.Field(at+".requirement", "absent", "name a requirement only where the source is a dataset or a certificate")
+		}
+		if err := exchange.CheckRequirement(at+".requirement", m.Requirement); err != nil {
+			return err
+		}
+	}
 	switch m.Source {
 	case FromDataset:
 		return cmp.Or(

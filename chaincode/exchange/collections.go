@@ -60,7 +60,8 @@ var (
 )
 
 // Collections of this contract, for the projection, the auditor and the catalogue of keys.
-var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Tickets, Subjects, Keys, Consents, Uses, Logs, Anchors, AllSeries, Commitments}
+var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Tickets, Subjects, Keys, Consents, Uses, Logs, Anchors, AllSeries, Commitments,
+	Requirements, Listings}
 
 // DatasetKey takes a dataset id apart into the parts of its key.
 func DatasetKey(id string) []string {

@@ -50,11 +50,12 @@ var (
 
 // Reasons of the directory.
 var (
-	ErrEditionGap          = fault.New(fault.Refused, "exchange.edition_gap", "read the edition in force and send the number after it").On("request.edition", "next")
-	ErrClassificationFixed = fault.New(fault.Refused, "exchange.classification_fixed", "grants of open data were nobody's decision; withdraw the dataset, and publish what is not open under another code").On("request.classification", "equals:open")
-	ErrSelectorChanged     = fault.New(fault.Refused, "exchange.selector_changed", "what is found by other fields is another dataset; publish it under another code").On("request.selector", "equals:dataset.selector")
-	ErrFieldDropped        = fault.New(fault.Refused, "exchange.field_dropped", "keep every field with its type; mark one that is not given any more as withdrawn").On("request.fields", "superset:dataset.fields")
-	ErrPurposeNotOffered   = fault.New(fault.Refused, "exchange.purpose_not_offered", "ask only for purposes that the dataset's entry lists").On("request.terms.purposes", "subset:dataset.conditions.purposes")
-	ErrBasisNotOffered     = fault.New(fault.Refused, "exchange.basis_not_offered", "cite one of the legal bases that the dataset's entry lists, word for word").On("request.legal_basis", "one_of:dataset.conditions.legal_bases")
-	ErrOffSchema           = fault.New(fault.Refused, "record.off_schema", "the record is not as the dataset's schema says; correct it at its source, or revise the entry").On("record", "json_schema")
+	ErrEditionGap           = fault.New(fault.Refused, "exchange.edition_gap", "read the edition in force and send the number after it").On("request.edition", "next")
+	ErrClassificationFixed  = fault.New(fault.Refused, "exchange.classification_fixed", "grants of open data were nobody's decision; withdraw the dataset, and publish what is not open under another code").On("request.classification", "equals:open")
+	ErrSelectorChanged      = fault.New(fault.Refused, "exchange.selector_changed", "what is found by other fields is another dataset; publish it under another code").On("request.selector", "equals:dataset.selector")
+	ErrFieldDropped         = fault.New(fault.Refused, "exchange.field_dropped", "keep every field with its type; mark one that is not given any more as withdrawn").On("request.fields", "superset:dataset.fields")
+	ErrPurposeNotOffered    = fault.New(fault.Refused, "exchange.purpose_not_offered", "ask only for purposes that the dataset's entry lists").On("request.terms.purposes", "subset:dataset.conditions.purposes")
+	ErrBasisNotOffered      = fault.New(fault.Refused, "exchange.basis_not_offered", "cite one of the legal bases that the dataset's entry lists, word for word").On("request.legal_basis", "one_of:dataset.conditions.legal_bases")
+	ErrRequirementWithdrawn = fault.New(fault.Refused, "exchange.requirement_withdrawn", "the requirement is no longer in the map").On("request.requirement", "published")
+	ErrOffSchema            = fault.New(fault.Refused, "record.off_schema", "the record is not as the dataset's schema says; correct it at its source, or revise the entry").On("record", "json_schema")
 )

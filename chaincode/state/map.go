@@ -33,7 +33,7 @@ type Head struct {
 	Version int    `json:"version"`      // 1 when created, one more at each change
 	Created Stamp  `json:"created"`
 	Changed Stamp  `json:"changed,omitzero"` // the last change; none: LastChange is the creation
-	Digest  string `json:"digest"` // of the request that created it: the same request again is the same record
+	Digest  string `json:"digest"`           // of the request that created it: the same request again is the same record
 }
 
 // Header gives generic code access to the head.

@@ -103,7 +103,7 @@ func directoryRoutes(a *app.App) []Route {
 		{
 			Method: http.MethodPost, Path: "/v1/services", Roles: admins, Status: http.StatusCreated, Handler: Handle(a.ProposeService),
 			Doc:     Doc{Tag: "services", Summary: "Propose an edition of a service", Detail: "For the agency that leads it. The agencies with a step approve it; with the last approval it becomes active."},
-			Reasons: []string{"definition.conflict", "access.other_agency", "collaboration.edition_gap", "collaboration.field_unknown", "collaboration.dataset_withdrawn", "dataset.missing", "type.missing", "gateway.not_served"},
+			Reasons: []string{"definition.conflict", "access.other_agency", "collaboration.edition_gap", "collaboration.field_unknown", "collaboration.dataset_withdrawn", "collaboration.requirement_withdrawn", "collaboration.not_evidence", "dataset.missing", "requirement.missing", "type.missing", "gateway.not_served"},
 		},
 		{
 			Method: http.MethodPut, Path: "/v1/services/{code}/editions/{edition}/approval", Roles: admins, Handler: Handle(a.ApproveService),

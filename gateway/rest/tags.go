@@ -5,6 +5,7 @@ var chineseTags = map[string]string{
 	"anchors":           "锚定",
 	"agencies":          "部门",
 	"datasets":          "数据目录",
+	"requirements":      "要件与证明",
 	"grants":            "数据授权",
 	"services":          "服务事项",
 	"subjects":          "主体",

@@ -68,6 +68,18 @@ func (t *tour) directory() {
 	t.call("PUT /v1/grants/{id}/withdrawal", "planning", "admin.housing", app.ReasonedGrant{Reason: "not_needed"}, grants[0])
 	t.call("PUT /v1/datasets/{agency}/{code}/withdrawal", "planning", "admin.housing", app.WithdrawDataset{Reason: "replaced"}, "planning.housing", "gardens")
 
+	t.call("PUT /v1/roster/{agency}", "services", "admin.hall", app.EnterListing{Kind: "department", Name: exchange.Text{Zh: "园林局", En: "Parks Bureau"}}, "planning.parks")
+	t.call("PUT /v1/roster/{agency}/name", "services", "admin.hall", app.RenameListing{Name: exchange.Text{Zh: "市园林局", En: "Municipal Parks Bureau"}}, "planning.parks")
+	t.call("GET /v1/roster", "services", nobody, nil)
+	need := exchange.Need{Name: exchange.Text{Zh: "住所证明", En: "Proof of premises"}, LegalBasis: "Company Law, art. 8", Evidence: []exchange.Evidence{
+		{Dataset: "planning.housing/premises", Fields: []string{"address"}}, {Certificate: "business-licence"},
+	}}
+	t.call("POST /v1/requirements", "market", "admin.regulation", exchange.PublishRequirement{Code: "tour-premises", Need: need})
+	t.call("POST /v1/requirements/{agency}/{code}/editions", "market", "admin.regulation", app.ReviseRequirement{Edition: 2, Need: need}, "market.regulation", "tour-premises")
+	t.call("GET /v1/requirements", "market", nobody, nil)
+	t.call("GET /v1/requirements/{agency}/{code}", "market", nobody, nil, "market.regulation", "tour-premises")
+	t.call("PUT /v1/requirements/{agency}/{code}/withdrawal", "market", "admin.regulation", app.WithdrawRequirement{Reason: "replaced"}, "market.regulation", "tour-premises")
+
 	c, err := catalogue.Default()
 	require.NoError(t, err)
 	second := c.Services[0]

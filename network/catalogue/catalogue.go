@@ -2,7 +2,7 @@
 // who may use them, types of certificates and who may issue them, and service definitions. Nothing in it is code; a new
 // service is a file.
 //
-//	data/agencies.yaml  data/datasets.yaml  data/certificates.yaml  data/services/{code}.yaml
+//	data/roster.yaml  data/agencies.yaml  data/datasets.yaml  data/certificates.yaml  data/services/{code}.yaml
 //
 // Read decodes strictly and checks everything that can be checked without a network: form, and that every reference leads
 // somewhere. Load brings it to a network through the gateways, as the agencies' administrators.
@@ -37,6 +37,7 @@ type Catalogue struct {
 	Types          []Type
 	Accreditations []Accreditation
 	Services       []collaboration.Service
+	Roster         Roster
 }
 
 // Agency takes part. Its organisation is the part of the id before the dot.
@@ -104,6 +105,7 @@ func Read(data fs.FS) (c Catalogue, err error) {
 			Datasets *[]Dataset `json:"datasets"`
 			Grants   *[]Grant   `json:"grants"`
 		}{&c.Datasets, &c.Grants}},
+		{"roster.yaml", &c.Roster},
 		{"certificates.yaml", &struct {
 			Types          *[]Type          `json:"types"`
 			Accreditations *[]Accreditation `json:"accreditations"`

@@ -2,7 +2,6 @@ package catalogue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/canonical"
 	"github.com/hutong-gov/hutong/chaincode/certificate"
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
@@ -147,11 +145,10 @@ func (l *loader) agencies(ctx context.Context, c Catalogue) error {
 }
 
 func (l *loader) duties(ctx context.Context, c Catalogue) error {
-	coordinator := slices.IndexFunc(c.Agencies, func(a Agency) bool { return strings.HasPrefix(a.ID, access.Coordinator+".") })
-	if coordinator < 0 {
-		return errors.New("agencies: none is of the coordinating organisation, which assigns duties")
+	as, err := c.coordinator()
+	if err != nil {
+		return err
 	}
-	as := c.Agencies[coordinator].ID
 	registered, err := read[exchange.Agency](ctx, l, as, "/v1/agencies", nil)
 	if err != nil {
 		return err

@@ -34,6 +34,7 @@ func (c *checker) check(where string, err error) {
 // Validate checks every entry by the ledger's own rules of form, and that every reference leads somewhere.
 func (c Catalogue) Validate() error {
 	k := &checker{Catalogue: c}
+	k.roster()
 	k.agencies()
 	k.datasets()
 	k.grants()

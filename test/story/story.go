@@ -118,6 +118,11 @@ func (t *teller) loadCatalogue(ctx context.Context) error {
 		return err
 	}
 	t.saw(result.Block)
+	roster, err := c.LoadRoster(ctx, t.city.Admin, func(format string, args ...any) { t.say("+ "+format, args...) })
+	if err != nil {
+		return err
+	}
+	t.saw(roster.Block)
 	t.say("%d agencies, %d datasets, %d grants, %d certificate type, %d service: %d written, %d there already",
 		len(c.Agencies), len(c.Datasets), len(c.Grants), len(c.Types), len(c.Services), result.Written, result.Present)
 	return nil

@@ -77,6 +77,15 @@ func references(tx *kernel.Tx, s collaboration.Service) error {
 			return err
 		}
 	}
+	for _, id := range s.Requirements() {
+		var q exchange.Requirement
+		if err := tx.Ask(exchange.Name, "requirement:Get", kernel.ByID{ID: id}, &q); err != nil {
+			return fault.Naming("request.service.materials.requirement", err)
+		}
+		if err := s.Shows(q); err != nil {
+			return err
+		}
+	}
 	for _, code := range s.CertificateTypes() {
 		var t certificate.Type
 		if err := tx.Ask(certificate.Name, "type:Get", kernel.ByID{ID: code}, &t); err != nil {

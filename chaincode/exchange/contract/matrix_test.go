@@ -97,6 +97,7 @@ func TestOwnAgencyOnly(t *testing.T) {
 	again := of
 	again.Root = hashB
 	other := registration(tax)
+	c.do(housing, access.Admin, exchange.RequirementPublish, exchange.PublishRequirement{Code: "plans", Need: need()})
 	requests := map[string]any{
 		exchange.AgencyRegister:  other,
 		exchange.AgencyUpdate:    exchange.UpdateAgency{Agency: tax, Name: title, ExchangeKey: other.ExchangeKey, Gateway: other.Gateway},
@@ -113,6 +114,9 @@ func TestOwnAgencyOnly(t *testing.T) {
 		exchange.UsePayload:      exchange.PayloadOf{Use: use},
 		exchange.UsePurge:        exchange.PurgeUse{Use: use, Reason: "asked"},
 		exchange.UseVerify:       c.verification(hashA, hashB),
+
+		exchange.RequirementRevise:   exchange.ReviseRequirement{Requirement: housing + "/plans", Edition: 2, Need: need()},
+		exchange.RequirementWithdraw: exchange.WithdrawRequirement{Requirement: housing + "/plans", Reason: "replaced"},
 
 		exchange.CommitmentAnchor:    c.anchor(hashA),
 		exchange.CommitmentSupersede: exchange.SupersedeCommitment{AnchorCommitment: again, Supersedes: hashA},
@@ -139,6 +143,9 @@ func TestOwnAgencyOnly(t *testing.T) {
 				id := c.do(regulation, access.Admin, f.Name, publication())
 				require.Equal(t, regulation+"/premises", id)
 				require.Equal(t, regulation, read[exchange.Dataset](c, "dataset:Get", id).Agency)
+			case f.Name == exchange.RequirementPublish:
+				id := c.do(regulation, access.Admin, f.Name, exchange.PublishRequirement{Code: "plans", Need: need()})
+				require.Equal(t, regulation, read[exchange.Requirement](c, "requirement:Get", id).Agency)
 			case f.Name == exchange.GrantRequest:
 				id := c.do(regulation, access.Admin, f.Name, exchange.RequestGrant{Dataset: dataset, Terms: c.terms(), Basis: "Company Law 7"})
 				require.Equal(t, regulation, read[exchange.Grant](c, "grant:Get", id).Consumer)

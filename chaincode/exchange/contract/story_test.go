@@ -89,6 +89,11 @@ func TestEveryEventHappens(t *testing.T) {
 	c.do(housing, access.Admin, exchange.DatasetRevise, exchange.ReviseDataset{Dataset: dataset, Edition: 2, Content: publication().Content})
 	anchored := c.do(housing, access.Agency, exchange.AnchorCreate, batch(1))
 	c.do(housing, access.Agency, exchange.AnchorWithdraw, exchange.WithdrawAnchor{Anchor: anchored, Reason: "wrong-source"})
+	asked := c.do(regulation, access.Admin, exchange.RequirementPublish, exchange.PublishRequirement{Code: "plans", Need: need()})
+	c.do(regulation, access.Admin, exchange.RequirementRevise, exchange.ReviseRequirement{Requirement: asked, Edition: 2, Need: need()})
+	c.do(regulation, access.Admin, exchange.RequirementWithdraw, exchange.WithdrawRequirement{Requirement: asked, Reason: "replaced"})
+	c.do(hall, access.Admin, exchange.ListingEnter, exchange.EnterListing{Agency: "planning.parks", Kind: exchange.Department, Name: title})
+	c.do(hall, access.Admin, exchange.ListingRename, exchange.RenameListing{Agency: "planning.parks", Name: title})
 	c.do(housing, access.Admin, exchange.DatasetWithdraw, exchange.WithdrawDataset{Dataset: dataset, Reason: "replaced"})
 
 	happened := map[string]bool{}

@@ -12,6 +12,87 @@ import (
 	"github.com/hutong-gov/hutong/gateway/client"
 )
 
+// Requirements is GET /v1/requirements: list requirements.
+//
+// What agencies ask of applicants, and for each the datasets and certificates that show that it is met. Filters
+// narrow the list together.
+//
+// For public.
+// Reasons of its own: projection.behind.
+func (g Gateway) Requirements(ctx context.Context, request Requirements, options ...client.Option) (Page[exchange.Requirement], error) {
+	return send[Page[exchange.Requirement]](ctx, g, http.MethodGet, "/v1/requirements", request, options)
+}
+
+// Requirement is GET /v1/requirements/{agency}/{code}: show a requirement.
+//
+// The edition in force.
+//
+// For public.
+// Reasons of its own: requirement.missing, projection.behind.
+func (g Gateway) Requirement(ctx context.Context, request RequirementByID, options ...client.Option) (Item[exchange.Requirement], error) {
+	return send[Item[exchange.Requirement]](ctx, g, http.MethodGet, "/v1/requirements/{agency}/{code}", request, options)
+}
+
+// PublishRequirement is POST /v1/requirements: publish a requirement of my agency.
+//
+// For agency_admin.
+// Reasons of its own: requirement.conflict, exchange.agency_unregistered, dataset.missing, type.missing,
+// exchange.dataset_withdrawn, exchange.field_unknown, gateway.not_served.
+func (g Gateway) PublishRequirement(ctx context.Context, request PublishRequirement, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPost, "/v1/requirements", request, options)
+}
+
+// ReviseRequirement is POST /v1/requirements/{agency}/{code}/editions: make the next edition of a requirement.
+//
+// For agency_admin.
+// Reasons of its own: requirement.missing, dataset.missing, type.missing, access.other_agency,
+// exchange.requirement_withdrawn, exchange.edition_gap, exchange.dataset_withdrawn, exchange.field_unknown,
+// idempotency.conflict, gateway.not_served.
+func (g Gateway) ReviseRequirement(ctx context.Context, request ReviseRequirement, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPost, "/v1/requirements/{agency}/{code}/editions", request, options)
+}
+
+// WithdrawRequirement is PUT /v1/requirements/{agency}/{code}/withdrawal: withdraw a requirement.
+//
+// For good. It stays in the map as withdrawn.
+//
+// For agency_admin.
+// Reasons of its own: requirement.missing, access.other_agency, exchange.requirement_withdrawn, idempotency.conflict,
+// gateway.not_served.
+func (g Gateway) WithdrawRequirement(ctx context.Context, request WithdrawRequirement, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/requirements/{agency}/{code}/withdrawal", request, options)
+}
+
+// Roster is GET /v1/roster: list the city's departments and districts.
+//
+// Whether they take part or not; those that do are among the agencies.
+//
+// For public.
+// Reasons of its own: projection.behind.
+func (g Gateway) Roster(ctx context.Context, request Roster, options ...client.Option) (Page[exchange.Listing], error) {
+	return send[Page[exchange.Listing]](ctx, g, http.MethodGet, "/v1/roster", request, options)
+}
+
+// EnterListing is PUT /v1/roster/{agency}: enter an agency in the roster.
+//
+// For the coordinating organisation.
+//
+// For agency_admin.
+// Reasons of its own: listing.conflict, access.organisation, gateway.not_served.
+func (g Gateway) EnterListing(ctx context.Context, request EnterListing, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/roster/{agency}", request, options)
+}
+
+// RenameListing is PUT /v1/roster/{agency}/name: give an agency in the roster other names.
+//
+// For the coordinating organisation.
+//
+// For agency_admin.
+// Reasons of its own: listing.missing, access.organisation, idempotency.conflict, gateway.not_served.
+func (g Gateway) RenameListing(ctx context.Context, request RenameListing, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/roster/{agency}/name", request, options)
+}
+
 // Agencies is GET /v1/agencies: list agencies.
 //
 // With their duties, gateways, and the keys to seal to.
@@ -44,12 +125,52 @@ func (g Gateway) AssignDuties(ctx context.Context, request AssignDuties, options
 
 // Datasets is GET /v1/datasets: list the directory.
 //
-// What agencies hold and may share, field by field; never the data.
+// What agencies hold and may share, field by field; never the data. Filters narrow the list together.
 //
 // For public.
 // Reasons of its own: projection.behind.
 func (g Gateway) Datasets(ctx context.Context, request Datasets, options ...client.Option) (Page[exchange.Dataset], error) {
 	return send[Page[exchange.Dataset]](ctx, g, http.MethodGet, "/v1/datasets", request, options)
+}
+
+// Dataset is GET /v1/datasets/{agency}/{code}: show a dataset.
+//
+// The edition in force.
+//
+// For public.
+// Reasons of its own: dataset.missing, projection.behind.
+func (g Gateway) Dataset(ctx context.Context, request DatasetByID, options ...client.Option) (Item[exchange.Dataset], error) {
+	return send[Item[exchange.Dataset]](ctx, g, http.MethodGet, "/v1/datasets/{agency}/{code}", request, options)
+}
+
+// DatasetEditions is GET /v1/datasets/{agency}/{code}/editions: list a dataset's editions.
+//
+// All it has said, oldest first; a withdrawal too.
+//
+// For public.
+// Reasons of its own: dataset.missing, projection.behind.
+func (g Gateway) DatasetEditions(ctx context.Context, request DatasetEditions, options ...client.Option) (Page[DatasetState], error) {
+	return send[Page[DatasetState]](ctx, g, http.MethodGet, "/v1/datasets/{agency}/{code}/editions", request, options)
+}
+
+// DatasetSchema is GET /v1/datasets/{agency}/{code}/editions/{edition}/schema: show the schema of an edition.
+//
+// JSON Schema 2020-12, in canonical form.
+//
+// For public.
+// Reasons of its own: schema.missing, projection.behind.
+func (g Gateway) DatasetSchema(ctx context.Context, request DatasetSchema, options ...client.Option) (Item[exchange.Schema], error) {
+	return send[Item[exchange.Schema]](ctx, g, http.MethodGet, "/v1/datasets/{agency}/{code}/editions/{edition}/schema", request, options)
+}
+
+// DatasetGrants is GET /v1/datasets/{agency}/{code}/grants: list who uses a dataset.
+//
+// Grants asked for, given, denied and ended, with their terms.
+//
+// For public.
+// Reasons of its own: projection.behind.
+func (g Gateway) DatasetGrants(ctx context.Context, request DatasetGrants, options ...client.Option) (Page[exchange.Grant], error) {
+	return send[Page[exchange.Grant]](ctx, g, http.MethodGet, "/v1/datasets/{agency}/{code}/grants", request, options)
 }
 
 // PublishDataset is POST /v1/datasets: publish a dataset of my agency.
@@ -156,7 +277,8 @@ func (g Gateway) Service(ctx context.Context, request ServiceByCode, options ...
 //
 // For agency_admin.
 // Reasons of its own: definition.conflict, access.other_agency, collaboration.edition_gap,
-// collaboration.field_unknown, collaboration.dataset_withdrawn, dataset.missing, type.missing, gateway.not_served.
+// collaboration.field_unknown, collaboration.dataset_withdrawn, collaboration.requirement_withdrawn,
+// collaboration.not_evidence, dataset.missing, requirement.missing, type.missing, gateway.not_served.
 func (g Gateway) ProposeService(ctx context.Context, request ProposeService, options ...client.Option) (Receipt, error) {
 	return send[Receipt](ctx, g, http.MethodPost, "/v1/services", request, options)
 }
@@ -489,8 +611,9 @@ func (g Gateway) Form(ctx context.Context, request Form, options ...client.Optio
 // exchange.grant_suspended, exchange.quota_exhausted, exchange.ticket_taken, exchange.delivery_late,
 // exchange.not_released, exchange.use_refused, exchange.commitment_mismatch, use.delivery_pending, use.purged,
 // form.no_selector, sealed.missing, sealed.cannot_open, sealed.other_content, neighbour.unreachable,
-// neighbour.unknown, record.missing, record.ambiguous, record.other_subject, connector.not_configured,
-// connector.field, connector.holder, connector.timeout, connector.failed, connector.unavailable, connector.type.
+// neighbour.unknown, schema.missing, record.missing, record.ambiguous, record.other_subject, record.off_schema,
+// connector.not_configured, connector.field, connector.holder, connector.timeout, connector.failed,
+// connector.unavailable, connector.type.
 func (g Gateway) RequestUse(ctx context.Context, request RequestUse, options ...client.Option) (Used, error) {
 	return send[Used](ctx, g, http.MethodPost, "/v1/uses", request, options)
 }
@@ -754,9 +877,9 @@ func (g Gateway) Sealed(ctx context.Context, request SealedBy, options ...client
 // exchange.delivery_late, exchange.dataset_withdrawn, exchange.field_unknown, exchange.grant_withdrawn,
 // exchange.grant_expired, exchange.consent_revoked, exchange.consent_expired, exchange.not_released,
 // exchange.use_refused, use.purged, exchange.agency_unregistered, sealed.missing, sealed.cannot_open,
-// sealed.other_content, record.missing, record.ambiguous, record.other_subject, connector.not_configured,
-// connector.field, connector.holder, connector.timeout, connector.failed, connector.unavailable, connector.type,
-// gateway.not_served, projection.behind.
+// sealed.other_content, schema.missing, record.missing, record.ambiguous, record.other_subject, record.off_schema,
+// connector.not_configured, connector.field, connector.holder, connector.timeout, connector.failed,
+// connector.unavailable, connector.type, gateway.not_served, projection.behind.
 func (g Gateway) Deliver(ctx context.Context, request Deliver, options ...client.Option) (Envelope, error) {
 	return send[Envelope](ctx, g, http.MethodPost, "/v1/uses/{id}/delivery", request, options)
 }
@@ -1050,8 +1173,9 @@ func (g Gateway) MyRecord(ctx context.Context, request MyRecord, options ...clie
 // Reasons of its own: dataset.missing, commitment.missing, commitment.conflict, subject.missing, access.other_agency,
 // gateway.not_served, idempotency.conflict, exchange.dataset_withdrawn, exchange.field_unknown,
 // exchange.commitment_over, exchange.commitment_moved, exchange.commitment_known, exchange.no_portal,
-// exchange.agency_unregistered, record.missing, record.ambiguous, record.other_subject, connector.not_configured,
-// connector.field, connector.holder, connector.timeout, connector.failed, connector.type.
+// exchange.agency_unregistered, schema.missing, record.missing, record.ambiguous, record.other_subject,
+// record.off_schema, connector.not_configured, connector.field, connector.holder, connector.timeout,
+// connector.failed, connector.type.
 func (g Gateway) CommitRecord(ctx context.Context, request CommitRecord, options ...client.Option) (Committed, error) {
 	return send[Committed](ctx, g, http.MethodPost, "/v1/commitments", request, options)
 }

@@ -664,6 +664,14 @@ type Endorsement struct {
 	StatusDigest string `json:"status_digest,omitempty"`
 }
 
+// EnterListing is the request of PUT /v1/roster/{agency}.
+type EnterListing struct {
+	Agency string `json:"-" path:"agency"`
+	Kind   string `json:"kind"`
+	// The agency's name in Chinese and English.
+	Name exchange.Text `json:"name"`
+}
+
 // Envelope is a sealed document. It has nothing in it that needs protecting, but it is shown only to those concerned.
 type Envelope struct {
 	// Of the document inside
@@ -1048,6 +1056,11 @@ type PublishDataset struct {
 	exchange.PublishDataset
 }
 
+// PublishRequirement is the request of POST /v1/requirements.
+type PublishRequirement struct {
+	exchange.PublishRequirement
+}
+
 // PublishType is the request of POST /v1/certificate-types.
 type PublishType struct {
 	certificate.PublishType
@@ -1165,6 +1178,13 @@ type ReleaseUse struct {
 	Release string `json:"release"`
 }
 
+// RenameListing is the request of PUT /v1/roster/{agency}/name.
+type RenameListing struct {
+	Agency string `json:"-" path:"agency"`
+	// The agency's name in Chinese and English.
+	Name exchange.Text `json:"name"`
+}
+
 // Report: Of a check. Hashes are lower-case hexadecimal digits.
 type Report struct {
 	From uint64 `json:"from"`
@@ -1211,6 +1231,41 @@ type RequestUse struct {
 	Selector map[string]json.RawMessage `json:"selector,omitempty"`
 }
 
+// RequirementByID is the request of GET /v1/requirements/{agency}/{code}.
+type RequirementByID struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	Agency   string `json:"-" path:"agency"`
+	Code     string `json:"-" path:"code"`
+}
+
+// Requirements is the request of GET /v1/requirements.
+type Requirements struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	// Items a page; 50 if absent.
+	PageSize int `json:"-" query:"page_size"`
+	// next_page_token of the page before.
+	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
+	// Only requirements of this agency.
+	Agency string `json:"-" query:"agency"`
+	// Only requirements of this status.
+	Status string `json:"-" query:"status"`
+	// Only requirements that a record of this dataset can meet.
+	Dataset string `json:"-" query:"dataset"`
+	// Only requirements that a certificate of this type can meet.
+	Certificate string `json:"-" query:"certificate_type"`
+	// Only requirements with all these words, or parts of words, in their id or names, in either language.
+	Text string `json:"-" query:"text"`
+}
+
 // Resubmit is the request of PUT /v1/cases/{id}/resubmission.
 type Resubmit struct {
 	ID string `json:"-" path:"id"`
@@ -1232,6 +1287,15 @@ type ReviseDataset struct {
 	Schema json.RawMessage `json:"schema,omitempty"`
 }
 
+// ReviseRequirement is the request of POST /v1/requirements/{agency}/{code}/editions.
+type ReviseRequirement struct {
+	Agency string `json:"-" path:"agency"`
+	Code   string `json:"-" path:"code"`
+	// The number of the edition this makes: one more than the one in force.
+	Edition int `json:"edition"`
+	exchange.Need
+}
+
 // Revisions is a record's states.
 type Revisions struct {
 	Noun string `json:"noun"`
@@ -1245,6 +1309,27 @@ type RevokeConsent struct {
 	ID string `json:"-" path:"id"`
 	// Compact JWS of type hutong-revocation+jwt over {channel, subject, consent}.
 	Revocation string `json:"revocation"`
+}
+
+// Roster is the request of GET /v1/roster.
+type Roster struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	// Items a page; 50 if absent.
+	PageSize int `json:"-" query:"page_size"`
+	// next_page_token of the page before.
+	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
+	// Only agencies of this kind.
+	Kind string `json:"-" query:"kind"`
+	// Only agencies with all these words, or parts of words, in their id or names, in either language.
+	Text string `json:"-" query:"text"`
 }
 
 // RotateKey is the request of PUT /v1/subjects/me/key.
@@ -1662,6 +1747,14 @@ type WithdrawCommitment struct {
 
 // WithdrawDataset is the request of PUT /v1/datasets/{agency}/{code}/withdrawal.
 type WithdrawDataset struct {
+	Agency string `json:"-" path:"agency"`
+	Code   string `json:"-" path:"code"`
+	// A code.
+	Reason string `json:"reason"`
+}
+
+// WithdrawRequirement is the request of PUT /v1/requirements/{agency}/{code}/withdrawal.
+type WithdrawRequirement struct {
 	Agency string `json:"-" path:"agency"`
 	Code   string `json:"-" path:"code"`
 	// A code.
