@@ -12,6 +12,9 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/state"
 )
 
+// LogGet reads a subject's log head: what statements of a log are of.
+const LogGet = "log:Get"
+
 // Log is the head of a subject's access log: how many uses there are, and the root of the Merkle tree over all of them in
 // order (RFC 9162, section 2.1, SHA-256). It exists from the subject's registration, so that "nobody has used it" is a
 // record too. Key: the pseudonym. Hashes are lower-case hexadecimal digits.

@@ -38,6 +38,7 @@ type Ledger interface {
 	SubmitBatch(ctx context.Context, as ledger.Signer, chaincode string, batch kernel.Batch) ([]ledger.Outcome, error)
 	SubmitPrivate(ctx context.Context, as ledger.Signer, chaincode, function string, command kernel.Command, beside ledger.Private) (ledger.Outcome, error)
 	Evaluate(ctx context.Context, as ledger.Signer, chaincode, function string, request, answer any) error
+	Attest(ctx context.Context, chaincode, function string, request any) ([]byte, error)
 	Awaited(tx string) bool
 }
 
@@ -50,6 +51,7 @@ type Store interface {
 	Transaction(ctx context.Context, id string) (store.Transaction, bool, error)
 	Blocks(ctx context.Context, q store.BlockQuery) ([]store.Block, string, error)
 	feed.Source
+	Counts(ctx context.Context, q store.CountQuery) ([]store.Count, error)
 }
 
 // Vault keeps sealed payloads.

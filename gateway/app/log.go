@@ -2,13 +2,17 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/store"
+	"github.com/hutong-gov/hutong/network/audit"
+	"github.com/hutong-gov/hutong/network/statement"
 )
 
 // AccessLog is the head of a subject's access log.
@@ -120,4 +124,70 @@ func (a *App) prove(ctx context.Context, subject string, first, last, count int)
 		known[number] = found[0]
 		return found[0], nil
 	})
+}
+
+// MaxExported bounds the entries of one part of an exported log; about 6 MB.
+const MaxExported = 10_000
+
+// MyLog is GET /v1/subjects/me/log.
+type MyLog struct {
+	From int `query:"from" json:"-" min:"0" max:"1000000000" doc:"Number of the first entry wanted; 1 if absent. One part has at most 10,000."`
+}
+
+// MyLog exports the citizen's log, or the next part of it, with the statement that makes it a proof: several organisations'
+// peers sign how many entries there are and the root over all of them.
+func (a *App) MyLog(ctx context.Context, who Actor, req MyLog) (file audit.LogFile, err error) {
+	var log exchange.Log
+	if file.Statement, log, err = a.stateLog(ctx, who); err != nil {
+		return file, err
+	}
+	file.Entries, file.Proof = []exchange.Entry{}, exchange.LogProof{Before: []string{}, After: []string{}}
+	from := max(req.From, 1)
+	if from > log.Count {
+		if log.Count == 0 && from == 1 {
+			return file, nil
+		}
+		return file, fault.Field("query.from", fmt.Sprintf("max:%d", log.Count), "the log has no entry of this number")
+	}
+	q := store.Query{Noun: "use", Subject: log.Subject, ByNumber: true, FirstNumber: from, LastNumber: min(log.Count, from+MaxExported-1), PageSize: store.MaxPageSize}
+	for last := false; !last; last = q.PageToken == "" {
+		var uses []exchange.Use
+		if uses, q.PageToken, err = some[exchange.Use](ctx, a, q); err != nil {
+			return file, err
+		}
+		for _, u := range uses {
+			file.Entries = append(file.Entries, u.Entry())
+		}
+	}
+	file.Proof, err = a.prove(ctx, log.Subject, from, q.LastNumber, log.Count)
+	return file, err
+}
+
+// MyLogStatement is GET /v1/subjects/me/log/statement.
+type MyLogStatement struct{}
+
+// MyLogStatement has the head of the citizen's log stated by several organisations. With its count, pages of the log
+// (MyUses) prove themselves against it.
+func (a *App) MyLogStatement(ctx context.Context, who Actor, _ MyLogStatement) (statement.Statement, error) {
+	s, _, err := a.stateLog(ctx, who)
+	return s, err
+}
+
+// stateLog has the head of the citizen's log stated, and waits until the projection has what it is of.
+func (a *App) stateLog(ctx context.Context, who Actor) (s statement.Statement, log exchange.Log, err error) {
+	if err := who.is(Citizen); err != nil {
+		return s, log, err
+	}
+	signed, err := a.Ledger.Attest(ctx, exchange.Name, exchange.LogGet, kernel.ByID{ID: who.Subject})
+	if err != nil {
+		return s, log, err
+	}
+	if s, err = statement.Read(signed); err != nil {
+		return s, log, err
+	}
+	if err := json.Unmarshal(s.Answer, &log); err != nil {
+		return s, log, fmt.Errorf("ledger: %s answers no log: %w", exchange.LogGet, err)
+	}
+	_, err = a.wait(ctx, After{MinBlock: s.Block})
+	return s, log, err
 }

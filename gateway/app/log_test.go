@@ -12,6 +12,8 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/network/audit"
+	"github.com/hutong-gov/hutong/network/statement"
 )
 
 // myUses reads a page of the citizen's log.
@@ -96,4 +98,58 @@ func numbers(log app.UseLog) []int {
 		all = append(all, u.Number)
 	}
 	return all
+}
+
+// The exported log is proved by a program that has nothing but the certificates.
+func TestAnExportedLogIsProved(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	export := func(query string) (audit.LogFile, error) {
+		return do[audit.LogFile](s, s.citizen.Client, http.MethodGet, "/v1/subjects/me/log"+query, nil)
+	}
+	empty, err := export("")
+	require.NoError(t, err)
+	report, err := audit.CheckLog(s.Trust(), empty)
+	require.NoError(t, err)
+	require.Zero(t, report.Count+report.Missing)
+
+	caseID := s.apply(s.citizen)
+	officer := s.officer("market.regulation")
+	for i := range 3 {
+		_, err := do[app.Used](s, officer.Client, http.MethodPost, "/v1/uses", app.RequestUse{Case: caseID, Material: "identity"}, client.Key(fmt.Sprint("fetch-", i)))
+		require.NoError(t, err)
+	}
+	whole, err := export("")
+	require.NoError(t, err)
+	require.NotContains(t, string(whole.Statement.Answer), "staff")
+	report, err = audit.CheckLog(s.Trust(), whole)
+	require.NoError(t, err)
+	require.Equal(t, 3, report.Count)
+	require.Equal(t, 3, report.Proved)
+	require.Zero(t, report.Missing)
+	tail, err := export("?from=3")
+	require.NoError(t, err)
+	require.Len(t, tail.Entries, 1)
+	report, err = audit.CheckLog(s.Trust(), tail)
+	require.NoError(t, err)
+	require.Equal(t, 1, report.Missing)
+	_, err = export("?from=4")
+	require.Equal(t, "request.invalid", client.Reason(err))
+
+	stated, err := do[statement.Statement](s, s.citizen.Client, http.MethodGet, "/v1/subjects/me/log/statement", nil)
+	require.NoError(t, err)
+	page, err := myUses(s, "?count=3&page_size=2")
+	require.NoError(t, err)
+	file := audit.LogFile{Statement: stated, Proof: *page.Proof}
+	for _, u := range slices.Backward(page.Items) {
+		file.Entries = append(file.Entries, u.Entry)
+	}
+	report, err = audit.CheckLog(s.Trust(), file)
+	require.NoError(t, err)
+	require.Equal(t, 2, report.Proved)
+
+	other := whole
+	other.Entries = slices.Clone(whole.Entries[:2])
+	_, err = audit.CheckLog(s.Trust(), other)
+	require.ErrorIs(t, err, audit.ErrLog)
 }

@@ -72,6 +72,10 @@ func (w *words) status(u exchange.Use) exchange.Text {
 		return exchange.Text{Zh: "数据已送达，并已签收。", En: "The data was delivered and received."}
 	case u.Status == exchange.Delivered:
 		return exchange.Text{Zh: "数据已送出，尚未签收。", En: "The data was delivered; its receipt is not recorded yet."}
+	case u.Status == exchange.Refused:
+		return exchange.Text{Zh: "您已拒绝，没有提供数据。", En: "You refused, and nothing was delivered."}
+	case u.Status == exchange.Prepared && !w.now.After(u.Until):
+		return exchange.Text{Zh: "等待您查看并放行。", En: "It waits for you to look at it and release it."}
 	case w.now.After(u.Until):
 		return exchange.Text{Zh: "期限已过，没有提供数据。", En: "Nothing was delivered, and the time for it is over."}
 	}

@@ -295,6 +295,7 @@ type Uses struct {
 	As     string `query:"as" json:"-" enum:"consumer,provider" doc:"As whom the agency has a part in them; consumer if absent."`
 	Status string `query:"status" json:"-" enum:"requested,prepared,released,refused,delivered,acknowledged,proven,absent,withdrawn,superseded,mismatched,stale" doc:"Only uses of this status."`
 	Case   string `query:"case" json:"-" max:"64" doc:"Only uses for this case."`
+	Late   string `query:"late" json:"-" enum:"delivery,receipt" doc:"Only uses that do not match: requested and not delivered in time, or delivered and without a receipt a day later."`
 }
 
 // Uses lists an agency's uses of others' data, or others' uses of its own; all of them for an auditor.
@@ -309,6 +310,11 @@ func (a *App) Uses(ctx context.Context, who Actor, req Uses) (page Records[excha
 		q.Agency = who.Agency
 	default:
 		q.Peer = who.Agency
+	}
+	if req.Late != "" {
+		if err := a.late(req, &q); err != nil {
+			return page, err
+		}
 	}
 	return records[exchange.Use](ctx, a, req.Listing, q)
 }

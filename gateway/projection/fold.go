@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/state"
 	"github.com/hutong-gov/hutong/gateway/store"
 	"github.com/hutong-gov/hutong/network/block"
@@ -54,6 +55,7 @@ func (f *Folder) Fold(b block.Block) (store.Rows, error) {
 			}
 		}
 		rows.Changes = append(rows.Changes, f.changes(b.Number, tx)...)
+		rows.Tallies = append(rows.Tallies, f.tallies(tx)...)
 	}
 	return rows, nil
 }
@@ -132,6 +134,42 @@ func (f *Folder) changes(number uint64, tx block.Transaction) []store.Change {
 		}
 	}
 	return rows
+}
+
+// tallies makes what one valid transaction is counted as.
+func (f *Folder) tallies(tx block.Transaction) []exchange.Tally {
+	if _, ours := f.nouns[exchange.Name]; !ours {
+		return nil
+	}
+	if tx.Event == nil || tx.Event.Envelope == nil {
+		return nil
+	}
+	var uses map[string]exchange.Use // read if one is counted
+	return exchange.Tallies(tx.Event.Envelope.Changes, tx.At, func(id string) (exchange.Use, bool) {
+		if uses == nil {
+			uses = written(tx)
+		}
+		use, found := uses[id]
+		return use, found
+	})
+}
+
+// written are the uses that a transaction wrote, by id.
+func written(tx block.Transaction) map[string]exchange.Use {
+	uses := map[string]exchange.Use{}
+	for _, namespace := range tx.Writes {
+		if namespace.Name != exchange.Name {
+			continue
+		}
+		for _, w := range namespace.Writes {
+			noun, parts, composite := state.Split(w.Key)
+			var use exchange.Use
+			if composite && noun == exchange.Uses.Noun && json.Unmarshal(w.Value, &use) == nil {
+				uses[strings.Join(parts, "/")] = use
+			}
+		}
+	}
+	return uses
 }
 
 // stored is a time in the precision in which it is stored: whole milliseconds.

@@ -85,7 +85,7 @@ func (p *Projection) Apply(ctx context.Context, blocks []block.Block) error {
 }
 
 // Version of the fold. A change of what rows come out needs a new one: stores folded with another are built again.
-const Version = 2
+const Version = 3
 
 // Folder folds blocks for a fixed set of contracts. It is immutable.
 type Folder struct {

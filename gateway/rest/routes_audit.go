@@ -36,6 +36,11 @@ func auditRoutes(a *app.App) []Route {
 			Reasons: []string{"noun.missing", "*.missing", "gateway.not_served"},
 		},
 		{
+			Method: http.MethodGet, Path: "/v1/audit/statistics/uses", Roles: auditors, Handler: Handle(a.ExactStatistics),
+			Doc:     Doc{Tag: "audit", Summary: "How often data is used, exactly", Detail: "`hutong audit statistics` gives the same numbers from the auditor's own blocks."},
+			Reasons: []string{"request.too_large", "projection.behind"},
+		},
+		{
 			Method: http.MethodGet, Path: "/v1/audit/chain-check", Roles: auditors, Handler: Handle(a.CheckChain),
 			Doc:     Doc{Tag: "audit", Summary: "Check the chain of hashes", Detail: "Reads the blocks of the auditor's own peer and computes every hash again. A broken chain is a result, not an error: the report names block and rule."},
 			Reasons: []string{"gateway.not_served"},

@@ -49,6 +49,16 @@ func citizenRoutes(a *app.App) []Route {
 			Reasons: []string{"projection.behind"},
 		},
 		{
+			Method: http.MethodGet, Path: "/v1/subjects/me/log", Roles: citizens, Handler: Handle(a.MyLog),
+			Doc:     Doc{Tag: "subjects", Summary: "Export my access log, with proof", Detail: "The entries, and what several organisations' peers sign of the log. `hutong audit log` verifies it offline, with the certificates of the channel's organisations alone. A log of more than 10,000 entries comes in parts."},
+			Reasons: []string{"log.missing", "transaction.disagreed", "projection.behind"},
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/subjects/me/log/statement", Roles: citizens, Handler: Handle(a.MyLogStatement),
+			Doc:     Doc{Tag: "subjects", Summary: "Have the head of my access log stated", Detail: "Peers of several organisations sign how many entries there are and the root over all of them. Ask for pages with its `count`: each proves itself against it."},
+			Reasons: []string{"log.missing", "transaction.disagreed", "projection.behind"},
+		},
+		{
 			Method: http.MethodPost, Path: "/v1/drafts", Roles: citizens, Writes: Nothing, Handler: Handle(a.Draft),
 			Doc:     Doc{Tag: "cases", Summary: "Prepare an application", Detail: "Shows which materials are fetched instead of asked, and gives the exact texts to sign. Nothing is written. Send the same Idempotency-Key with the application."},
 			Reasons: []string{"service.missing", "gateway.not_served"},

@@ -26,6 +26,11 @@ func directoryRoutes(a *app.App) []Route {
 			Reasons: []string{"agency.missing", "access.organisation", "idempotency.conflict", "gateway.not_served"},
 		},
 		{
+			Method: http.MethodGet, Path: "/v1/statistics/uses", Roles: []string{app.Public}, Handler: Handle(a.Statistics),
+			Doc:     Doc{Tag: "datasets", Summary: "How often data is used", Detail: "Counts of what happened to uses, by day (Beijing time), dataset, provider, consumer, purpose. Each number is rounded down to a multiple of five, and what rounds to nothing is left out, so that none singles anybody out."},
+			Reasons: []string{"request.too_large", "projection.behind"},
+		},
+		{
 			Method: http.MethodGet, Path: "/v1/datasets", Roles: []string{app.Public}, Handler: Handle(a.Datasets),
 			Doc:     Doc{Tag: "datasets", Summary: "List the directory", Detail: "What agencies hold and may share, field by field; never the data. Filters narrow the list together."},
 			Reasons: []string{"projection.behind"},

@@ -189,6 +189,8 @@ func (t *tour) deciding() {
 	t.call("GET /v1/uses/{id}/payload", "market", "officer.regulation", nil, use)
 	t.call("GET /v1/subjects/me/uses", "services", "citizen1", nil)
 	t.looking(id, view)
+	t.call("GET /v1/subjects/me/log", "services", "citizen1", nil)
+	t.call("GET /v1/subjects/me/log/statement", "services", "citizen1", nil)
 	asked, found := t.city.Asked(use)
 	require.True(t, found)
 	t.call("POST /v1/uses/{id}/delivery", "services", nobody, asked, use)
@@ -306,6 +308,8 @@ func (t *tour) auditing() {
 	}
 	t.call("GET /v1/audit/transactions/{id}", "audit", "auditor", nil, tx)
 	t.call("GET /v1/audit/records/{noun}/{id}/history", "audit", "auditor", nil, "agency", "services.police")
+	t.call("GET /v1/audit/statistics/uses", "audit", "auditor", nil)
+	t.call("GET /v1/statistics/uses", "services", nobody, nil)
 	t.call("GET /v1/audit/chain-check", "audit", "auditor", nil)
 }
 

@@ -118,6 +118,7 @@ type writer struct {
 	superseded, deleted, records, revisions *database.Rows
 	last                                    map[recordKey]int // the place in writes of a record's last one
 	writes                                  []Write           // the last of each record
+	counts                                  *database.Rows
 }
 
 type recordKey struct{ noun, id, contract string }
@@ -140,6 +141,7 @@ func collect(all []Rows) *writer {
 	for _, rows := range all {
 		w.rows(rows)
 	}
+	w.counts = counted(all)
 	for _, x := range w.writes {
 		w.superseded.Add(x.Noun, x.ID, x.Contract)
 		if x.Deleted {
@@ -155,7 +157,7 @@ func collect(all []Rows) *writer {
 
 // write writes everything; what the records have of those that change goes to the revisions first.
 func (w *writer) write(ctx context.Context, tx *database.Tx) error {
-	for _, part := range []*database.Rows{w.blocks, w.transactions, w.superseded, w.revisions, w.deleted, w.records, w.changes} {
+	for _, part := range []*database.Rows{w.blocks, w.transactions, w.superseded, w.revisions, w.deleted, w.records, w.changes, w.counts} {
 		if err := tx.ExecMany(ctx, part); err != nil {
 			return err
 		}

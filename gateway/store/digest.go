@@ -26,6 +26,7 @@ var contents = []struct{ table, columns, key string }{
 	{"transactions", "block, position, id, kind, code, at, msp, agency, role, chaincode, function, commands, endorsers, writes, malformed", "block, position"},
 	{"records", "contract, noun, id, status, version, subject, agency, peer, case_id, kind, number, body, block, position, tx_id, at, created_at, changed_at", "noun, id, contract"},
 	{"revisions", "noun, id, block, position, contract, tx_id, at, version, status, deleted, body", "noun, id, block, position, contract"},
+	{"counts", "day, dataset, provider, consumer, purpose, what, n", "day, dataset, provider, consumer, purpose, what"},
 	{"changes", "block, position, n, tx_id, at, contract, type, id, subject, agency, case_id", "block, position, n"},
 }
 

@@ -126,3 +126,14 @@ func (s *selection) query(columns, table, after string) (text string, values []a
 	text += " ORDER BY " + strings.Join(s.order, direction+", ") + direction + fmt.Sprintf(" LIMIT %d", s.size+1)
 	return text, values, nil
 }
+
+// oneOf adds a choice unless there are no values.
+func (s *selection) oneOf(column string, values []string) {
+	if len(values) == 0 {
+		return
+	}
+	s.where = append(s.where, column+" IN (?"+strings.Repeat(", ?", len(values)-1)+")")
+	for _, v := range values {
+		s.values = append(s.values, v)
+	}
+}

@@ -46,6 +46,10 @@ func found[T any](item T, err error) (T, bool, error) {
 // Query selects records of one noun. Empty fields select nothing out. The order is by age, unless it is by change or by
 // number.
 type Query struct {
+	OneOf         []string // statuses
+	Numbered      bool     // only records that have a number
+	ChangedBefore time.Time
+
 	Noun                                      string
 	Subject, Agency, Peer, Case, Kind, Status string
 	PageSize                                  int // 0: DefaultPageSize; at most MaxPageSize
@@ -99,6 +103,11 @@ func (q Query) selection() selection {
 	sel.is("case_id", q.Case)
 	sel.is("kind", q.Kind)
 	sel.is("status", q.Status)
+	sel.oneOf("status", q.OneOf)
+	if q.Numbered {
+		sel.between("number", 1, 0)
+	}
+	sel.before("changed_at", q.ChangedBefore)
 	sel.since("created_at", q.CreatedSince)
 	sel.before("created_at", q.CreatedBefore)
 	sel.since("changed_at", q.ChangedSince)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/state"
 )
 
@@ -13,6 +14,7 @@ type Rows struct {
 	Transactions []Transaction
 	Writes       []Write // in the order of the ledger
 	Changes      []Change
+	Tallies      []exchange.Tally // of what happened to uses
 }
 
 // Block of the channel. Hashes are lower-case hexadecimal digits.

@@ -195,7 +195,7 @@ func (s *Store) agree(ctx context.Context) error {
 			s.moved(kept)
 			return nil
 		}
-		for _, table := range []string{"checkpoint", "changes", "revisions", "records", "transactions", "blocks"} {
+		for _, table := range []string{"checkpoint", "counts", "changes", "revisions", "records", "transactions", "blocks"} {
 			if _, err := tx.Exec(ctx, `DELETE FROM `+table); err != nil {
 				return err
 			}

@@ -62,6 +62,7 @@ func numbered(tx *kernel.Tx, id string, r exchange.RequestUse) (u exchange.Use, 
 	}
 	if c := outcome.Consent; c != nil {
 		tx.Touch(&c.Head)
+		c.Changed.Staff = "" // the subject reads it, and which officer it was is none of theirs
 		if err := exchange.Consents.Put(tx.Store, *c, c.ID); err != nil {
 			return u, event, err
 		}
@@ -73,6 +74,7 @@ func numbered(tx *kernel.Tx, id string, r exchange.RequestUse) (u exchange.Use, 
 		}
 	}
 	tx.Touch(&outcome.Log.Head)
+	outcome.Log.Changed.By, outcome.Log.Changed.Staff = "", "" // whose use it was, its entry says
 	if err := exchange.Logs.Put(tx.Store, outcome.Log, u.Subject); err != nil {
 		return u, event, err
 	}

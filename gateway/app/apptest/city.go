@@ -13,6 +13,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -50,6 +51,8 @@ import (
 	"github.com/hutong-gov/hutong/gateway/vault"
 	"github.com/hutong-gov/hutong/gateway/webhook"
 	"github.com/hutong-gov/hutong/network/block/blocktest"
+	"github.com/hutong-gov/hutong/network/statement"
+	"github.com/hutong-gov/hutong/network/statement/statementtest"
 	"github.com/hutong-gov/hutong/test/departments"
 )
 
@@ -85,6 +88,26 @@ type City struct {
 	chain     blocktest.Chain
 	asked     sync.Map   // use → app.Delivery
 	mu        sync.Mutex // one block at a time goes to the projection
+
+	peers func() []statementtest.Organisation // one of each organisation
+}
+
+// sign makes the organisations as their peers sign.
+func sign(now time.Time) []statementtest.Organisation {
+	peers := make([]statementtest.Organisation, len(organisations))
+	for i, o := range organisations {
+		peers[i] = statementtest.New(access.MSPOf(o.name+".x"), "peer", now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0))
+	}
+	return peers
+}
+
+// Trust is what statements of this city are held against.
+func (c *City) Trust() statement.Trust {
+	t := statement.Trust{Channel: ledgertest.Channel, Roots: map[string][]*x509.Certificate{}, Needed: statement.Majority(len(organisations))}
+	for _, o := range c.peers() {
+		t.Roots[o.MSP] = []*x509.Certificate{o.Root}
+	}
+	return t
 }
 
 // Gateway is one organisation's.
@@ -108,6 +131,7 @@ func New(t testing.TB) *City {
 		World:    departments.GenerateSized(departments.DefaultSeed, 40, 40),
 		Gateways: map[string]*Gateway{},
 	}
+	c.peers = sync.OnceValue(func() []statementtest.Organisation { return sign(c.Ledger.Now()) })
 	c.Ledger.Advance(time.Since(c.Ledger.Now())) // clients and catalogues go by the real clock
 	var err error
 	c.Projection, err = projection.Open(ctx, databasetest.Chosen(t), 4, projection.Contracts())

@@ -13,6 +13,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/canonical"
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/ledgertest"
@@ -21,6 +22,7 @@ import (
 	"github.com/hutong-gov/hutong/gateway/ledger"
 	"github.com/hutong-gov/hutong/network/block"
 	"github.com/hutong-gov/hutong/network/block/blocktest"
+	"github.com/hutong-gov/hutong/network/statement/statementtest"
 )
 
 // Ledger is a gateway's way to the ledger in memory. Before, if set, is called before every write with its function, and
@@ -181,6 +183,27 @@ func (l *Ledger) Evaluate(_ context.Context, as ledger.Signer, chaincode, functi
 		l.Seen(function, answer)
 	}
 	return err
+}
+
+// Attest implements app.Ledger: the organisations of the city endorse what the contract answers.
+func (l *Ledger) Attest(_ context.Context, chaincode, function string, request any) ([]byte, error) {
+	argument, err := canonical.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	l.city.mu.Lock()
+	defer l.city.mu.Unlock()
+	var answer json.RawMessage
+	if err := l.city.Ledger.As("services.hall", access.Portal).On(chaincode).Query(function, request, &answer); err != nil {
+		return nil, err
+	}
+	tip, err := l.city.chain.Tip(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return statementtest.Endorse(statementtest.Answer{
+		Channel: ledgertest.Channel, Chaincode: chaincode, Function: function, Request: argument, Payload: answer, At: l.city.Ledger.Now(), Block: tip.Number,
+	}, l.city.peers()...), nil
 }
 
 // blockOf makes the last block of the ledger, of one transaction, into one as a peer gives it, and folds it.

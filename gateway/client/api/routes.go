@@ -123,6 +123,17 @@ func (g Gateway) AssignDuties(ctx context.Context, request AssignDuties, options
 	return send[Receipt](ctx, g, http.MethodPut, "/v1/agencies/{id}/duties", request, options)
 }
 
+// Statistics is GET /v1/statistics/uses: how often data is used.
+//
+// Counts of what happened to uses, by day (Beijing time), dataset, provider, consumer, purpose. Each number is
+// rounded down to a multiple of five, and what rounds to nothing is left out, so that none singles anybody out.
+//
+// For public.
+// Reasons of its own: request.too_large, projection.behind.
+func (g Gateway) Statistics(ctx context.Context, request Statistics, options ...client.Option) (UseStatistics, error) {
+	return send[UseStatistics](ctx, g, http.MethodGet, "/v1/statistics/uses", request, options)
+}
+
 // Datasets is GET /v1/datasets: list the directory.
 //
 // What agencies hold and may share, field by field; never the data. Filters narrow the list together.
@@ -413,6 +424,28 @@ func (g Gateway) SubjectKeys(ctx context.Context, request SubjectKeys, options .
 // Reasons of its own: projection.behind.
 func (g Gateway) MyUses(ctx context.Context, request MyUses, options ...client.Option) (UseLog, error) {
 	return send[UseLog](ctx, g, http.MethodGet, "/v1/subjects/me/uses", request, options)
+}
+
+// MyLog is GET /v1/subjects/me/log: export my access log, with proof.
+//
+// The entries, and what several organisations' peers sign of the log. `hutong audit log` verifies it offline, with
+// the certificates of the channel's organisations alone. A log of more than 10,000 entries comes in parts.
+//
+// For citizen.
+// Reasons of its own: log.missing, transaction.disagreed, projection.behind.
+func (g Gateway) MyLog(ctx context.Context, request MyLog, options ...client.Option) (LogFile, error) {
+	return send[LogFile](ctx, g, http.MethodGet, "/v1/subjects/me/log", request, options)
+}
+
+// MyLogStatement is GET /v1/subjects/me/log/statement: have the head of my access log stated.
+//
+// Peers of several organisations sign how many entries there are and the root over all of them. Ask for pages with
+// its `count`: each proves itself against it.
+//
+// For citizen.
+// Reasons of its own: log.missing, transaction.disagreed, projection.behind.
+func (g Gateway) MyLogStatement(ctx context.Context, request MyLogStatement, options ...client.Option) (Statement, error) {
+	return send[Statement](ctx, g, http.MethodGet, "/v1/subjects/me/log/statement", request, options)
 }
 
 // Draft is POST /v1/drafts: prepare an application.
@@ -843,6 +876,16 @@ func (g Gateway) AuditedTransaction(ctx context.Context, request AuditedTransact
 // Reasons of its own: noun.missing, *.missing, gateway.not_served.
 func (g Gateway) History(ctx context.Context, request History, options ...client.Option) (Revisions, error) {
 	return send[Revisions](ctx, g, http.MethodGet, "/v1/audit/records/{noun}/{id}/history", request, options)
+}
+
+// ExactStatistics is GET /v1/audit/statistics/uses: how often data is used, exactly.
+//
+// `hutong audit statistics` gives the same numbers from the auditor's own blocks.
+//
+// For auditor.
+// Reasons of its own: request.too_large, projection.behind.
+func (g Gateway) ExactStatistics(ctx context.Context, request Statistics, options ...client.Option) (UseStatistics, error) {
+	return send[UseStatistics](ctx, g, http.MethodGet, "/v1/audit/statistics/uses", request, options)
 }
 
 // CheckChain is GET /v1/audit/chain-check: check the chain of hashes.

@@ -892,6 +892,18 @@ type Licence struct {
 type ListWebhooks struct {
 }
 
+// LogFile is a part of a subject's access log that proves itself: entries that follow each other, and the statement
+// of the log's head by several organisations.
+type LogFile struct {
+	// What several organisations' peers say of the log's head: how many entries there are, and the root over all of
+	// them.
+	Statement Statement `json:"statement"`
+	// In the order of their numbers, without a gap.
+	Entries []exchange.Entry `json:"entries"`
+	// That the entries are those of the log that the statement is of.
+	Proof exchange.LogProof `json:"proof"`
+}
+
 // LoggedUse: One entry of the citizen's access log.
 type LoggedUse struct {
 	exchange.Entry
@@ -928,6 +940,16 @@ type Material struct {
 type Me struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
 	MinBlock uint64 `json:"-" query:"min_block"`
+}
+
+// MyLog is the request of GET /v1/subjects/me/log.
+type MyLog struct {
+	// Number of the first entry wanted; 1 if absent. One part has at most 10,000.
+	From int `json:"-" query:"from"`
+}
+
+// MyLogStatement is the request of GET /v1/subjects/me/log/statement.
+type MyLogStatement struct {
 }
 
 // MyRecord is the request of GET /v1/subjects/me/records/{agency}/{code}.
@@ -1398,6 +1420,48 @@ type Signatory struct {
 type SigningKeys struct {
 }
 
+// Statement is what several organisations' peers answered. All members but Signed are there for who reads it: they
+// follow from Signed, and Verify refuses a statement in which they say something else.
+type Statement struct {
+	Channel   string          `json:"channel"`
+	Chaincode string          `json:"chaincode"`
+	Function  string          `json:"function"`
+	Request   json.RawMessage `json:"request"`
+	Answer    json.RawMessage `json:"answer"`
+	// When it was made; UTC.
+	At time.Time `json:"at"`
+	// The latest block of those in which what was read was last written: the answer holds from there on.
+	Block uint64 `json:"block"`
+	// MSP ids of the organisations whose peers signed, sorted.
+	Organisations []string `json:"organisations"`
+	// The transaction's payload (Fabric's common.Payload) with proposal, response and endorsements, in base64; it was
+	// never submitted.
+	Signed []uint8 `json:"signed"`
+}
+
+// Statistics is the request of GET /v1/statistics/uses, GET /v1/audit/statistics/uses.
+type Statistics struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	// What to break the numbers down by: any of day, dataset, provider, consumer, purpose, what, comma-separated; what
+	// alone if absent.
+	By string `json:"-" query:"by"`
+	// First day; days are Beijing time.
+	From string `json:"-" query:"from"`
+	// Last day.
+	Until string `json:"-" query:"until"`
+	// Only this dataset.
+	Dataset string `json:"-" query:"dataset"`
+	// Only data of this agency.
+	Provider string `json:"-" query:"provider"`
+	// Only uses by this agency.
+	Consumer string `json:"-" query:"consumer"`
+	// Only for this purpose.
+	Purpose string `json:"-" query:"purpose"`
+	// Only this: requested, delivered, acknowledged, verified.
+	What string `json:"-" query:"what"`
+}
+
 // Subject is what the gateway knows of the citizen who asks.
 type Subject struct {
 	// What the ledger knows the citizen as.
@@ -1495,6 +1559,13 @@ type TransactionView struct {
 	Changes []kernel.Change `json:"changes,omitempty"`
 }
 
+// UseCount: One number.
+type UseCount struct {
+	exchange.Tally
+	// How often.
+	N int64 `json:"n"`
+}
+
 // UseLog is a page of the citizen's access log with its head.
 type UseLog struct {
 	Items []LoggedUse `json:"items"`
@@ -1506,6 +1577,16 @@ type UseLog struct {
 	Log AccessLog `json:"log"`
 	// With count: that the page's entries, in the order of their numbers, are those of the log.
 	Proof *exchange.LogProof `json:"proof,omitempty"`
+}
+
+// UseStatistics is what happened to uses, counted.
+type UseStatistics struct {
+	// In the order of what they are broken down by.
+	Items []UseCount `json:"items"`
+	// Numbers are rounded down to multiples of this, and what rounds to nothing is left out; 1: they are exact.
+	Multiple int64 `json:"multiple"`
+	// The read includes this block and everything before it.
+	AsOf uint64 `json:"as_of_block"`
 }
 
 // Used is the answer to a use that was carried through.
@@ -1551,6 +1632,8 @@ type Uses struct {
 	Status string `json:"-" query:"status"`
 	// Only uses for this case.
 	Case string `json:"-" query:"case"`
+	// Only uses that do not match: requested and not delivered in time, or delivered and without a receipt a day later.
+	Late string `json:"-" query:"late"`
 }
 
 // Verification is a question with what every use says.

@@ -68,9 +68,11 @@ one it is the default network of four organisations, network/topology.yaml.`,
 	cobra.EnableCommandSorting = false
 	root.AddGroup(&cobra.Group{ID: groupNetwork, Title: "The network:"},
 		&cobra.Group{ID: groupStages, Title: "The stages of `up`, in order; each can be run alone:"},
+		&cobra.Group{ID: groupAudit, Title: "With nothing but files:"},
 		&cobra.Group{ID: groupAgency, Title: "On an agency's own machine:"})
 	add(root, groupNetwork, upCommand(options), statusCommand(options), logsCommand(options), projectionCommand(options), downCommand(options))
 	add(root, groupStages, stageCommands(options)...)
+	add(root, groupAudit, auditCommand(options))
 	add(root, groupAgency, signCommand(), connectorCommand(), exchangeCommand())
 	return root
 }
@@ -79,6 +81,7 @@ one it is the default network of four organisations, network/topology.yaml.`,
 const (
 	groupNetwork = "network"
 	groupStages  = "stages"
+	groupAudit   = "audit"
 	groupAgency  = "agency"
 )
 

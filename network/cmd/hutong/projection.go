@@ -6,19 +6,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"text/tabwriter"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/hutong-gov/hutong/gateway/config"
 	"github.com/hutong-gov/hutong/gateway/database"
 	"github.com/hutong-gov/hutong/gateway/follow"
-	"github.com/hutong-gov/hutong/gateway/ledger"
 	"github.com/hutong-gov/hutong/gateway/projection"
-	"github.com/hutong-gov/hutong/gateway/reload"
 	"github.com/hutong-gov/hutong/gateway/store"
 	"github.com/hutong-gov/hutong/network"
 )
@@ -99,12 +95,7 @@ PostgreSQL go on running, and take the new tables at their next statement.`,
 
 // rebuild builds the read model anew from the gateway's own peer.
 func rebuild(ctx context.Context, c *config.Config, out, progress io.Writer) (err error) {
-	registry := prometheus.NewRegistry()
-	files, err := reload.NewSet(slog.New(slog.DiscardHandler), registry)
-	if err != nil {
-		return err
-	}
-	source, err := ledger.Open(c, follow.NewCommits(), files, registry)
+	source, err := openPeer(c)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,124 @@
+package audit
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
+	"github.com/hutong-gov/hutong/chaincode/state"
+	"github.com/hutong-gov/hutong/network/block"
+)
+
+// Usage is what blocks say of the uses of data: statistics that anyone who has the blocks recomputes, and the uses to which
+// something should have happened. The zero value is ready. Blocks are added in their order.
+type Usage struct {
+	counts map[exchange.Tally]int64
+	open   map[string]exchange.Use // awaited or delivered, as they stand
+}
+
+// Add takes in a block. Only valid transactions count.
+func (u *Usage) Add(b block.Block) {
+	if u.counts == nil {
+		u.counts, u.open = map[exchange.Tally]int64{}, map[string]exchange.Use{}
+	}
+	for _, tx := range b.Transactions {
+		if tx.Code != block.Valid {
+			continue
+		}
+		uses := usesOf(tx)
+		var changes []kernel.Change
+		if tx.Event != nil && tx.Event.Envelope != nil {
+			changes = tx.Event.Envelope.Changes
+		}
+		for _, t := range exchange.Tallies(changes, tx.At, func(id string) (exchange.Use, bool) { use, ok := uses[id]; return use, ok }) {
+			u.counts[t]++
+		}
+		for id, use := range uses {
+			if delete(u.open, id); use.Status == exchange.Delivered || slices.Contains(exchange.Awaited, use.Status) {
+				u.open[id] = use
+			}
+		}
+	}
+}
+
+// usesOf are the uses that a transaction wrote, by id.
+func usesOf(tx block.Transaction) map[string]exchange.Use {
+	uses := map[string]exchange.Use{}
+	for _, namespace := range tx.Writes {
+		if namespace.Name != exchange.Name {
+			continue
+		}
+		for _, w := range namespace.Writes {
+			noun, parts, composite := state.Split(w.Key)
+			var use exchange.Use
+			if composite && noun == exchange.Uses.Noun && json.Unmarshal(w.Value, &use) == nil {
+				uses[strings.Join(parts, "/")] = use
+			}
+		}
+	}
+	return uses
+}
+
+// Counted is one number of a statistic.
+type Counted struct {
+	exchange.Tally
+	N int64 `json:"n"`
+}
+
+// Counts sums what happened for each combination of the parts given (exchange.TallyParts), in their order.
+func (u *Usage) Counts(by ...string) []Counted {
+	sums := map[exchange.Tally]int64{}
+	for t, n := range u.counts {
+		for i, value := range t.Values() {
+			if !slices.Contains(by, exchange.TallyParts[i]) {
+				*value = ""
+			}
+		}
+		sums[t] += n
+	}
+	counts := make([]Counted, 0, len(sums))
+	for _, t := range slices.SortedFunc(maps.Keys(sums), compare) {
+		counts = append(counts, Counted{t, sums[t]})
+	}
+	return counts
+}
+
+func compare(x, y exchange.Tally) int {
+	for i, value := range x.Values() {
+		if c := strings.Compare(*value, *y.Values()[i]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// Unmatched are uses to which something should have happened by a time and did not, oldest first.
+type Unmatched struct {
+	Undelivered    []exchange.Use // requested, and not delivered by deliver_until
+	Unacknowledged []exchange.Use // delivered, and no receipt within exchange.ReceiptPeriod
+}
+
+// Unmatched lists them, of all agencies.
+func (u *Usage) Unmatched(at time.Time) (all Unmatched) {
+	for _, use := range u.open {
+		switch use.Overdue(at) {
+		case exchange.OverdueDelivery:
+			all.Undelivered = append(all.Undelivered, use)
+		case exchange.OverdueReceipt:
+			all.Unacknowledged = append(all.Unacknowledged, use)
+		}
+	}
+	for _, list := range [][]exchange.Use{all.Undelivered, all.Unacknowledged} {
+		slices.SortFunc(list, func(x, y exchange.Use) int {
+			if c := x.Created.At.Compare(y.Created.At); c != 0 {
+				return c
+			}
+			return strings.Compare(x.ID, y.ID)
+		})
+	}
+	return all
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/follow"
+	"github.com/hutong-gov/hutong/gateway/ledger"
+	"github.com/hutong-gov/hutong/gateway/reload"
+	"github.com/hutong-gov/hutong/network"
+	"github.com/hutong-gov/hutong/network/audit"
+	"github.com/hutong-gov/hutong/network/block"
+)
+
+// errUnmatched ends `audit reconcile` with a failing exit code; the table has said which.
+var errUnmatched = errors.New("the two sides do not match")
+
+func auditReconcileCommand(options *network.Options) *cobra.Command {
+	var of gatewayChoice
+	command := &cobra.Command{
+		Use:   "reconcile",
+		Short: "List uses that do not match: requests without delivery, deliveries without receipt",
+		Long: `Reads every block of a gateway's own peer, and nothing else, and lists the uses
+that were requested and not delivered by their deliver_until, and those that
+were delivered and have no receipt a day later. The exit code is 0 only if
+there are none.`,
+		Example: `  hutong audit reconcile --gateway audit`,
+		Args:    cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			usage, tip, err := readUsage(command.Context(), &of)
+			if err != nil {
+				return err
+			}
+			return tellUnmatched(command.OutOrStdout(), usage.Unmatched(time.Now()), tip)
+		},
+	}
+	of.flags(command, options)
+	return command
+}
+
+func tellUnmatched(out io.Writer, u audit.Unmatched, tip uint64) error {
+	fmt.Fprintf(out, "as of block %d: %d requests without delivery, %d deliveries without receipt\n", tip, len(u.Undelivered), len(u.Unacknowledged))
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, list := range []struct {
+		missing string
+		uses    []exchange.Use
+	}{{"delivery", u.Undelivered}, {"receipt", u.Unacknowledged}} {
+		for _, use := range list.uses {
+			fmt.Fprintf(table, "no %s\t%s\t%s → %s\t%s\trequested %s\n", list.missing, plain(use.ID), plain(use.Provider), plain(use.Consumer), plain(use.Dataset), use.Created.At.Format(time.RFC3339))
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if len(u.Undelivered)+len(u.Unacknowledged) > 0 {
+		return errUnmatched
+	}
+	return nil
+}
+
+func auditStatisticsCommand(options *network.Options) *cobra.Command {
+	var of gatewayChoice
+	by, published := []string{"what"}, false
+	command := &cobra.Command{
+		Use:   "statistics",
+		Short: "Count how often data was used, from blocks alone",
+		Long: `Reads every block of a gateway's own peer and counts what happened to uses, one
+JSON object a line: the numbers of GET /v1/audit/statistics/uses, or with
+--published those of GET /v1/statistics/uses. Days are Beijing time.`,
+		Example: `  hutong audit statistics --gateway audit --by day,dataset,consumer`,
+		Args:    cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			for _, part := range by {
+				if !slices.Contains(exchange.TallyParts, part) {
+					return fmt.Errorf("--by %s: name any of %s", part, strings.Join(exchange.TallyParts, ", "))
+				}
+			}
+			usage, _, err := readUsage(command.Context(), &of)
+			if err != nil {
+				return err
+			}
+			lines := json.NewEncoder(command.OutOrStdout())
+			for _, c := range usage.Counts(by...) {
+				if published {
+					c.N = exchange.Rounded(c.N)
+				}
+				if c.N == 0 {
+					continue
+				}
+				if err := lines.Encode(c); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	of.flags(command, options)
+	command.Flags().StringSliceVar(&by, "by", by, "`parts` to break the numbers down by: day, dataset, provider, consumer, purpose, what")
+	command.Flags().BoolVar(&published, "published", false, "rounded as they are published")
+	return command
+}
+
+// readUsage reads every block of a gateway's own peer.
+func readUsage(ctx context.Context, of *gatewayChoice) (usage *audit.Usage, tip uint64, err error) {
+	c, err := of.config()
+	if err != nil {
+		return nil, 0, err
+	}
+	source, err := openPeer(c)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	at, err := source.Tip(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	usage = new(audit.Usage)
+	var decoder block.Decoder
+	for b, err := range source.Blocks(ctx, 0, at.Number) {
+		if err != nil {
+			return nil, 0, err
+		}
+		decoded, err := decoder.Decode(b)
+		if err != nil {
+			return nil, 0, err
+		}
+		usage.Add(decoded)
+		if decoded.Number == at.Number {
+			break
+		}
+	}
+	return usage, at.Number, ctx.Err()
+}
+
+// openPeer is the way to a gateway's own peer.
+func openPeer(c *config.Config) (*ledger.Ledger, error) {
+	registry := prometheus.NewRegistry()
+	files, err := reload.NewSet(slog.New(slog.DiscardHandler), registry)
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Open(c, follow.NewCommits(), files, registry)
+}
