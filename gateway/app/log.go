@@ -110,19 +110,21 @@ func (a *App) myLog(ctx context.Context, who Actor) (exchange.Log, error) {
 // prove makes the proof that uses are those of a log of count. It reads at most two uses for each doubling of the log.
 func (a *App) prove(ctx context.Context, subject string, first, last, count int) (exchange.LogProof, error) {
 	known := map[int]exchange.Use{}
-	return exchange.Prove(first, last, count, func(number int) (exchange.Use, error) {
-		if u, ok := known[number]; ok {
-			return u, nil
-		}
-		found, _, err := some[exchange.Use](ctx, a, store.Query{Noun: "use", Subject: subject, ByNumber: true, FirstNumber: number, LastNumber: number, PageSize: 1})
-		if err == nil && len(found) != 1 {
-			err = fmt.Errorf("projection: use %d of a log of %d is missing", number, count)
-		}
+	if numbers := exchange.ProofUses(first, last, count); len(numbers) > 0 { // none: the entries are the whole log
+		uses, _, err := some[exchange.Use](ctx, a, store.Query{Noun: "use", Subject: subject, ByNumber: true, Numbers: numbers, PageSize: store.MaxPageSize})
 		if err != nil {
-			return exchange.Use{}, err
+			return exchange.LogProof{}, err
 		}
-		known[number] = found[0]
-		return found[0], nil
+		for _, u := range uses {
+			known[u.Number] = u
+		}
+	}
+	return exchange.Prove(first, last, count, func(number int) (exchange.Use, error) {
+		u, found := known[number]
+		if !found {
+			return u, fmt.Errorf("projection: use %d of a log of %d is missing", number, count)
+		}
+		return u, nil
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/gateway/app"
+	"github.com/hutong-gov/hutong/gateway/app/apptest"
 	"github.com/hutong-gov/hutong/gateway/client"
 	"github.com/hutong-gov/hutong/gateway/connector"
 	"github.com/hutong-gov/hutong/gateway/credential/seal"
@@ -311,9 +313,17 @@ func TestManyVerifications(t *testing.T) {
 	send := func() (app.VerifiedMany, error) {
 		return do[app.VerifiedMany](v.scene, v.officer.Client, http.MethodPost, "/v1/verification-batches", request, client.Key("many"))
 	}
-	v.Gateways["market"].Ledger.Before = loseOnce(exchange.UseVerify)
+	var losing atomic.Bool
+	losing.Store(true)
+	v.Gateways["market"].Ledger.Before = func(function string) error {
+		if function == exchange.UseVerify && losing.Load() {
+			return apptest.ErrLost
+		}
+		return nil
+	}
 	_, err := send()
 	require.True(t, errors.As(err, new(*client.Pending)), "%v", err)
+	losing.Store(false)
 	got, err := send()
 	require.NoError(t, err)
 	var words []string

@@ -128,12 +128,19 @@ func (s *selection) query(columns, table, after string) (text string, values []a
 }
 
 // oneOf adds a choice unless there are no values.
-func (s *selection) oneOf(column string, values []string) {
+func (s *selection) oneOf(column string, values []any) {
 	if len(values) == 0 {
 		return
 	}
 	s.where = append(s.where, column+" IN (?"+strings.Repeat(", ?", len(values)-1)+")")
-	for _, v := range values {
-		s.values = append(s.values, v)
+	s.values = append(s.values, values...)
+}
+
+// anyOf are values as statements take them.
+func anyOf[T any](values []T) []any {
+	all := make([]any, len(values))
+	for i, v := range values {
+		all[i] = v
 	}
+	return all
 }

@@ -48,6 +48,7 @@ func found[T any](item T, err error) (T, bool, error) {
 type Query struct {
 	OneOf         []string // statuses
 	Numbered      bool     // only records that have a number
+	Numbers       []int    // only those of these numbers
 	ChangedBefore time.Time
 
 	Noun                                      string
@@ -103,10 +104,11 @@ func (q Query) selection() selection {
 	sel.is("case_id", q.Case)
 	sel.is("kind", q.Kind)
 	sel.is("status", q.Status)
-	sel.oneOf("status", q.OneOf)
+	sel.oneOf("status", anyOf(q.OneOf))
 	if q.Numbered {
 		sel.between("number", 1, 0)
 	}
+	sel.oneOf("number", anyOf(q.Numbers))
 	sel.before("changed_at", q.ChangedBefore)
 	sel.since("created_at", q.CreatedSince)
 	sel.before("created_at", q.CreatedBefore)
