@@ -19,6 +19,7 @@ export GOFLAGS
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down purge status build fabric test test-unit test-network test-postgresql test-faults test-conflicts test-webhooks bench bench-soak bench-overload bench-revocation bench-log lint fuzz generate clean bench-use
+.PHONY: help demo up down purge status build fabric test test-unit test-network test-postgresql test-faults test-conflicts test-webhooks bench bench-soak bench-overload bench-revocation bench-verify lint fuzz generate clean bench-use
 
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make <target>\n"} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +87,8 @@ bench-use: fabric ## whole uses over REST, 10 kB from PostgreSQL: p50 of one cli
 
 bench-log: build fabric ## the log of one subject over 100,000 uses: a page in 50 ms (p95), completeness verified with the certificates alone
 	$(GO) run ./test/bench/cmd/log -hutong $(BIN)/hutong
+bench-verify: fabric ## verifications a second: by an agency with evidence on the ledger, and of one's own record without; prints `measure NAME VALUE`
+	$(GO) run ./test/bench/cmd/verify
 
 lint: ## gofmt, go vet, staticcheck; what differs on macOS as macOS sees it
 	@unformatted=$$(gofmt -l chaincode gateway network test); if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi

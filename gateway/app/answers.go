@@ -100,7 +100,7 @@ func (a *App) judgeUse(ctx context.Context, use exchange.Use, values map[string]
 	if err != nil {
 		return none, err
 	}
-	dataset, err := get[exchange.Dataset](ctx, a, "dataset", use.Dataset, "dataset")
+	dataset, err := a.dataset(ctx, use.Dataset)
 	if err != nil {
 		return none, err
 	}

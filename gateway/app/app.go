@@ -102,6 +102,7 @@ type App struct {
 	Dependencies
 	tables  *tables
 	judges  *judges
+	decoded *decoded
 	feed    *feed.Feed
 	tickets *tickets
 }
@@ -123,7 +124,7 @@ func New(d Dependencies) (*App, error) {
 		d.MaxWait = DefaultMaxWait
 	}
 	d.Store = newRecent(d.Store)
-	return &App{d, &tables{known: map[string]table{}}, &judges{known: map[string]judge{}}, feed.New(d.Store), &tickets{}}, nil
+	return &App{d, &tables{known: map[string]table{}}, &judges{known: map[string]judge{}}, &decoded{known: map[string]decodedDataset{}}, feed.New(d.Store), &tickets{}}, nil
 }
 
 // now is the time in the form records carry: UTC, whole milliseconds.

@@ -121,7 +121,7 @@ func (a *App) verify(ctx context.Context, who Actor, key string, v Verification)
 	if err != nil {
 		return Verified{}, fault.Naming("case", err)
 	}
-	dataset, err := get[exchange.Dataset](ctx, a, "dataset", v.Dataset, "dataset")
+	dataset, err := a.dataset(ctx, v.Dataset)
 	if err != nil {
 		return Verified{}, err
 	}
@@ -287,7 +287,7 @@ func (a *App) VerifyMine(ctx context.Context, who Actor, req VerifyMine) (answer
 	if answer.AsOf, err = a.Store.Height(ctx); err != nil {
 		return answer, err
 	}
-	dataset, err := get[exchange.Dataset](ctx, a, "dataset", req.Dataset, "dataset")
+	dataset, err := a.dataset(ctx, req.Dataset)
 	if err != nil {
 		return answer, err
 	}
