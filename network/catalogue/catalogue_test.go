@@ -18,7 +18,7 @@ func TestTheCatalogueThatComesWithTheProduct(t *testing.T) {
 	c, err := catalogue.Default()
 	require.NoError(t, err)
 	require.Len(t, c.Agencies, 10)
-	require.Len(t, c.Datasets, 10)
+	require.Len(t, c.Datasets, 14)
 	require.Len(t, c.Services, 1)
 	for _, s := range c.Services {
 		saved := len(s.Materials) - s.Asked()
