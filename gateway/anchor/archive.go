@@ -227,14 +227,14 @@ func (a *Archive) lock(dataset string) (release func() error, err error) {
 }
 
 // ErrNoRecord says that the archive has no record with the key.
-var ErrNoRecord = fault.New(fault.Missing, "record.missing", "no record with this key was anchored; check the key").On("key", "exists")
+var ErrNoRecord = fault.New(fault.Missing, "anchor.no_record", "no record with this key was anchored; check the key").On("key", "exists")
 
 // ErrNotYet says that the record's batch is not on the ledger.
 var ErrNotYet = fault.New(fault.Refused, "anchor.not_yet", "the record's batch is not on the ledger yet; ask again when its job has gone on").On("key", "anchored")
 
 // Proof gives the proof of the record with a key: the fields of the dataset's record key. It is verified before it is given
 // out. Where a record was anchored again after a withdrawal, the proof is that of the anchor that stands. Faults:
-// record.missing, anchor.not_yet, request.invalid.
+// anchor.no_record, anchor.not_yet, request.invalid.
 func (a *Archive) Proof(ctx context.Context, dataset string, asked map[string]json.RawMessage) (inclusion.Proof, error) {
 	jobs, err := a.jobs(dataset)
 	if err != nil {

@@ -51,6 +51,7 @@ func (a *Archive) Run(ctx context.Context, ledger Ledger, r Request) (Result, er
 		return Result{}, err
 	}
 	j := &job{archive: a, ledger: ledger, request: r, cores: runtime.GOMAXPROCS(0)}
+	j.told.begin(Checking, 0)
 	stop := j.told.start(r.Progress)
 	result, err := j.run(ctx)
 	stop()

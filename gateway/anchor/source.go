@@ -112,17 +112,16 @@ type row struct {
 // reader gives a file's rows in order, from an offset that was a row's end, and io.EOF after the last. It hashes what it
 // reads, so that a file that changed meanwhile shows.
 type reader struct {
-	index  int
-	about  file
-	in     *os.File
-	sum    hash.Hash
-	base   int64 // offset where reading began
-	lines  int   // before it
-	most   int64 // that may be read now
-	taken  int64 // that was
-	told   func(int64)
-	rows   func() (row, error)
-	closer func() error
+	index int
+	about file
+	in    *os.File
+	sum   hash.Hash
+	base  int64 // offset where reading began
+	lines int   // before it
+	most  int64 // that may be read now
+	taken int64 // that was
+	told  func(int64)
+	rows  func() (row, error)
 }
 
 // openAt opens a file at an offset. What is before it is hashed and its lines are counted.

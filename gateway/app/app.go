@@ -22,6 +22,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/hutong-gov/hutong/gateway/anchor"
 	"github.com/hutong-gov/hutong/gateway/connector"
 	"github.com/hutong-gov/hutong/gateway/credential/seal"
 	"github.com/hutong-gov/hutong/gateway/feed"
@@ -72,9 +73,10 @@ type Peers interface {
 // Connectors read departments' databases.
 type Connectors interface {
 	Fetch(ctx context.Context, q connector.Query) (connector.Record, error)
+	Extract(dataset string) (e *connector.Extract, found bool, err error)
 }
 
-// Dependencies are what an App is made of. All are required but Webhooks, Pseudonym, Clock and MaxWait.
+// Dependencies are what an App is made of. All are required but Webhooks, Anchoring, Pseudonym, Clock and MaxWait.
 type Dependencies struct {
 	MSP        string          // the organisation served
 	Channel    string          // what subjects sign names it
@@ -89,6 +91,7 @@ type Dependencies struct {
 	Peers      Peers
 	Connectors Connectors
 	Webhooks   *Webhooks                   // nil where events are not delivered to addresses
+	Anchoring  *anchor.Jobs                // nil where no records are anchored
 	Pseudonym  func(account string) string // of an account at the identity provider; nil where citizens are not served
 	Clock      func() time.Time            // nil means time.Now
 	MaxWait    time.Duration               // of a read for min_block; 0 means DefaultMaxWait

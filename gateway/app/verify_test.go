@@ -154,6 +154,8 @@ func (c connectors) Fetch(_ context.Context, q connector.Query) (connector.Recor
 	return c(q)
 }
 
+func (connectors) Extract(string) (*connector.Extract, bool, error) { return nil, false, nil }
+
 func TestWhatIsNotKnownIsUnknown(t *testing.T) {
 	t.Parallel()
 	v := newVerifying(t)

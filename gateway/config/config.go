@@ -50,6 +50,7 @@ type Config struct {
 	Limits      Limits `yaml:"limits,omitempty"`
 
 	Webhooks Webhooks `yaml:"webhooks,omitempty"`
+	Anchors  Anchors  `yaml:"anchors,omitempty"`
 
 	Rates     Rates     `yaml:"rates,omitempty"`
 	Log       Log       `yaml:"log,omitempty"`
@@ -152,6 +153,7 @@ func (c *Config) fill() {
 	}
 	c.Limits.fill()
 	c.Webhooks.fill()
+	c.Anchors.fill(c.DataDir)
 	c.Rates.fill()
 	c.Log.fill()
 	c.Telemetry.fill()
@@ -162,7 +164,7 @@ func (c *Config) Marshal() ([]byte, error) { return yaml.Marshal(c) }
 
 // resolve makes every path absolute.
 func (c *Config) resolve(folder string) {
-	paths := []*string{&c.TLS.Cert, &c.TLS.Key, &c.TLS.ClientCA, &c.PseudonymKey, &c.DataDir, &c.DatabasePassword, &c.OIDC.TLSRoot, &c.Connectors, &c.Webhooks.SigningKey, &c.Webhooks.TLSRoot, &c.Telemetry.TLSRoot}
+	paths := []*string{&c.TLS.Cert, &c.TLS.Key, &c.TLS.ClientCA, &c.PseudonymKey, &c.DataDir, &c.DatabasePassword, &c.OIDC.TLSRoot, &c.Connectors, &c.Anchors.Archive, &c.Anchors.Inbox, &c.Webhooks.SigningKey, &c.Webhooks.TLSRoot, &c.Telemetry.TLSRoot}
 	for i := range c.Peers {
 		paths = append(paths, &c.Peers[i].TLSRoot)
 	}

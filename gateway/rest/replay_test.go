@@ -12,14 +12,16 @@ import (
 // drafts write nothing: they are made anew each time. Of a draft, the idempotency key decides the case's id. A webhook is
 // shown as it stands now; what was asked for is not done again.
 var drafts = map[string][]string{
-	"POST /v1/drafts":                            {"idempotency_key", "case"},
-	"POST /v1/offline/proposals":                 {},
-	"POST /v1/webhooks":                          {"id", "url"},
-	"PUT /v1/webhooks/{id}/pause":                {"id", "url", "created_at"},
-	"PUT /v1/webhooks/{id}/resumption":           {"id", "url", "created_at"},
-	"POST /v1/webhooks/{id}/dead-letters/replay": {"id", "url", "created_at"},
-	"DELETE /v1/webhooks/{id}":                   nil,
-	"POST /v1/subjects/me/verifications":         nil, // a question, answered by what the ledger says now
+	"POST /v1/drafts":      {"idempotency_key", "case"},
+	"POST /v1/anchor-jobs": {"dataset"}, // a job that is done is not done again
+	"PUT /v1/anchor-jobs/{agency}/{code}/cancellation": {"dataset"},
+	"POST /v1/offline/proposals":                       {},
+	"POST /v1/webhooks":                                {"id", "url"},
+	"PUT /v1/webhooks/{id}/pause":                      {"id", "url", "created_at"},
+	"PUT /v1/webhooks/{id}/resumption":                 {"id", "url", "created_at"},
+	"POST /v1/webhooks/{id}/dead-letters/replay":       {"id", "url", "created_at"},
+	"DELETE /v1/webhooks/{id}":                         nil,
+	"POST /v1/subjects/me/verifications":               nil, // a question, answered by what the ledger says now
 }
 
 // TestARepetitionGetsTheFirstAnswer repeats every keyed request days later, after everything else has happened, at gateways

@@ -3,6 +3,7 @@ package rest
 import (
 	"net/http"
 
+	"github.com/hutong-gov/hutong/gateway/anchor"
 	"github.com/hutong-gov/hutong/gateway/app"
 )
 
@@ -33,6 +34,33 @@ func anchorRoutes(a *app.App) []Route {
 			Doc: Doc{Tag: "anchors", Summary: "Verify the proof of a record", Detail: "Two findings: is the record in the batch whose root the ledger has, and does the anchor stand. " +
 				"A proof discloses one record; nothing is kept of it. `hutong exchange verify` does the same without sending the record anywhere."},
 			Reasons: []string{"anchor.missing"},
+		},
+		{
+			Method: http.MethodPost, Path: "/v1/anchor-jobs", Roles: officers, Status: http.StatusCreated, Writes: Several, Handler: Handle(a.StartAnchorJob),
+			Doc: Doc{Tag: "anchors", Summary: "Anchor the records of files or of a database", Detail: "Starts a job in the gateway, or resumes it: one of a dataset at a time. What was anchored before is not anchored again. " +
+				"The gateway builds the trees and keeps what proofs need; the job's own transactions are signed in the agency's name."},
+			Reasons: []string{"anchor.job_running", "access.other_agency", "file.missing", "connector.not_configured", "gateway.not_served"},
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/anchor-jobs", Roles: officers, Handler: Handle(a.AnchorJobs),
+			Doc:     Doc{Tag: "anchors", Summary: "List my agency's jobs"},
+			Reasons: []string{"gateway.not_served"},
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/anchor-jobs/{agency}/{code}", Roles: officers, Handler: Handle(a.AnchorJob),
+			Stream:  Follow(a.FollowAnchorJob, Sends[anchor.Job]("", "How far it is; the last message is final.")),
+			Doc:     Doc{Tag: "anchors", Summary: "Show how far a dataset's job is", Detail: "The one that runs, or else the last. Who accepts `text/event-stream` is told until it ends."},
+			Reasons: []string{"job.missing", "access.other_agency", "gateway.not_served"},
+		},
+		{
+			Method: http.MethodPut, Path: "/v1/anchor-jobs/{agency}/{code}/cancellation", Roles: officers, Writes: Nothing, Handler: Handle(a.StopAnchorJob),
+			Doc:     Doc{Tag: "anchors", Summary: "Stop a dataset's job", Detail: "What is anchored stays anchored. Started again, the job goes on where it was."},
+			Reasons: []string{"job.missing", "access.other_agency", "gateway.not_served"},
+		},
+		{
+			Method: http.MethodPost, Path: "/v1/inclusion-proofs", Roles: officers, Writes: Nothing, Handler: Handle(a.Prove),
+			Doc:     Doc{Tag: "anchors", Summary: "Get the proof of a record", Detail: "By its key. The proof discloses this record and nothing else; give it to whom it concerns."},
+			Reasons: []string{"anchor.no_record", "anchor.not_yet", "access.other_agency", "gateway.not_served"},
 		},
 	}
 }

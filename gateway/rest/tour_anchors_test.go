@@ -2,12 +2,18 @@ package rest_test
 
 import (
 	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/inclusion"
+	"github.com/hutong-gov/hutong/gateway/anchor"
 	"github.com/hutong-gov/hutong/gateway/app"
 )
 
@@ -33,4 +39,27 @@ func (t *tour) anchoring() {
 	require.Equal(t, [2]any{false, true}, verify(forged))
 	t.call("PUT /v1/anchors/{id}/withdrawal", "planning", "officer.housing", app.WithdrawAnchor{Reason: "wrong-source"}, id)
 	require.Equal(t, [2]any{true, false}, verify(proof))
+	t.anchorJob()
+}
+
+// anchorJob lets the gateway anchor a file. It works in the background, so its writes are not counted.
+func (t *tour) anchorJob() {
+	const dataset = "market.tax/export-refund"
+	folder := filepath.Join(t.city.Gateways["market"].Inbox, "market.tax")
+	require.NoError(t, os.MkdirAll(folder, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "refunds.csv"), []byte("refund_number,refund_yuan\nTR1,100\nTR2,200\nTR1,300\n"), 0o600))
+	s := t.try("POST /v1/anchor-jobs", "market", "officer.tax", app.StartAnchorJob{Dataset: dataset, Files: []string{"refunds.csv"}})
+	require.Equal(t, http.StatusCreated, s.status, "%s", s.answer)
+	var job anchor.Job
+	require.Eventually(t, func() bool {
+		s := t.try("GET /v1/anchor-jobs/{agency}/{code}", "market", "officer.tax", nil, "market.tax", "export-refund")
+		require.NoError(t, json.Unmarshal(s.answer, &job))
+		return job.State != anchor.Running
+	}, 10*time.Second, 20*time.Millisecond)
+	require.Equal(t, [4]any{anchor.Done, 2, 1, 1}, [4]any{job.State, job.Records, job.Duplicates, job.Anchored}, "%v", job.Failure)
+	require.Len(t, items(t.call("GET /v1/anchor-jobs", "market", "officer.tax", nil)), 1)
+	t.call("PUT /v1/anchor-jobs/{agency}/{code}/cancellation", "market", "officer.tax", nil, "market.tax", "export-refund")
+	p := t.call("POST /v1/inclusion-proofs", "market", "officer.tax", map[string]any{"dataset": dataset, "key": map[string]string{"refund_number": "TR2"}})
+	answer := t.call("POST /v1/anchors/{id}/verification", "audit", nobody, p, text(p, "anchor"))
+	require.Equal(t, [2]any{true, true}, [2]any{answer["included"], answer["stands"]})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/hutong-gov/hutong/chaincode/build"
+	"github.com/hutong-gov/hutong/gateway/anchor"
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/config"
 	"github.com/hutong-gov/hutong/gateway/connector"
@@ -154,12 +155,18 @@ func (g *Gateway) openApp(ctx context.Context) (*app.App, error) {
 		}
 		pseudonym = func(account string) string { return g.pseudonyms.Of(c.OIDC.Issuer, account) }
 	}
+	anchoring, err := anchor.NewJobs(c.Anchors.Archive, c.Anchors.Inbox, g.log)
+	if err != nil {
+		return nil, err
+	}
+	g.onClose(anchoring.Close)
 	hooks, err := g.openWebhooks(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return app.New(app.Dependencies{
 		Webhooks:  hooks,
+		Anchoring: anchoring,
 		Pseudonym: pseudonym,
 		MSP:       c.MSP, Channel: c.Channel, PublicURL: c.PublicURL, Identities: identities, Keys: keys,
 		Ledger: g.ledger, Offline: g.ledger, Chain: g.ledger, Store: g.projection.Store(), Vault: kept, Peers: peers, Connectors: g.connectors,

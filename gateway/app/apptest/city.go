@@ -37,6 +37,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	exchanges "github.com/hutong-gov/hutong/chaincode/exchange/contract"
 	"github.com/hutong-gov/hutong/chaincode/ledgertest"
+	"github.com/hutong-gov/hutong/gateway/anchor"
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/client"
 	"github.com/hutong-gov/hutong/gateway/connector"
@@ -116,6 +117,7 @@ type Gateway struct {
 	Vault  *vault.Vault
 	Server *httptest.Server
 	Ledger *Ledger
+	Inbox  string // for files to anchor
 
 	anybody      *client.Client
 	dependencies app.Dependencies
@@ -166,6 +168,10 @@ func (c *City) gateway(t testing.TB, organisation string, agencies map[string][]
 		Keys: seal.Keys{}, Ledger: g.Ledger, Offline: elsewhere{}, Chain: chain{&c.chain}, Store: c.Projection.Store(), Vault: g.Vault,
 		Peers: peers{c}, Connectors: connectors, Clock: c.Ledger.Now, MaxWait: maxWait,
 	}
+	d.Anchoring, err = anchor.NewJobs(filepath.Join(dir, "anchors"), filepath.Join(dir, "inbox"), slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Anchoring.Close()) })
+	g.Inbox = filepath.Join(dir, "inbox")
 	if organisation == "services" {
 		d.Pseudonym = c.Pseudonym
 		d.Webhooks = webhooks(t)

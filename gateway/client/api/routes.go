@@ -9,6 +9,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/certificate"
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/inclusion"
 	"github.com/hutong-gov/hutong/gateway/client"
 )
 
@@ -1151,6 +1152,57 @@ func (g Gateway) WithdrawAnchor(ctx context.Context, request WithdrawAnchor, opt
 // Reasons of its own: anchor.missing.
 func (g Gateway) VerifyInclusion(ctx context.Context, request VerifyInclusion, options ...client.Option) (Inclusion, error) {
 	return send[Inclusion](ctx, g, http.MethodPost, "/v1/anchors/{id}/verification", request, options)
+}
+
+// StartAnchorJob is POST /v1/anchor-jobs: anchor the records of files or of a database.
+//
+// Starts a job in the gateway, or resumes it: one of a dataset at a time. What was anchored before is not anchored
+// again. The gateway builds the trees and keeps what proofs need; the job's own transactions are signed in the
+// agency's name.
+//
+// For officer.
+// Reasons of its own: anchor.job_running, access.other_agency, file.missing, connector.not_configured,
+// gateway.not_served.
+func (g Gateway) StartAnchorJob(ctx context.Context, request StartAnchorJob, options ...client.Option) (Job, error) {
+	return send[Job](ctx, g, http.MethodPost, "/v1/anchor-jobs", request, options)
+}
+
+// AnchorJobs is GET /v1/anchor-jobs: list my agency's jobs.
+//
+// For officer.
+// Reasons of its own: gateway.not_served.
+func (g Gateway) AnchorJobs(ctx context.Context, request AnchorJobs, options ...client.Option) (AnchorJobList, error) {
+	return send[AnchorJobList](ctx, g, http.MethodGet, "/v1/anchor-jobs", request, options)
+}
+
+// AnchorJob is GET /v1/anchor-jobs/{agency}/{code}: show how far a dataset's job is.
+//
+// The one that runs, or else the last. Who accepts `text/event-stream` is told until it ends.
+//
+// For officer.
+// Reasons of its own: job.missing, access.other_agency, gateway.not_served.
+func (g Gateway) AnchorJob(ctx context.Context, request AnchorJobOf, options ...client.Option) (Job, error) {
+	return send[Job](ctx, g, http.MethodGet, "/v1/anchor-jobs/{agency}/{code}", request, options)
+}
+
+// StopAnchorJob is PUT /v1/anchor-jobs/{agency}/{code}/cancellation: stop a dataset's job.
+//
+// What is anchored stays anchored. Started again, the job goes on where it was.
+//
+// For officer.
+// Reasons of its own: job.missing, access.other_agency, gateway.not_served.
+func (g Gateway) StopAnchorJob(ctx context.Context, request StopAnchorJob, options ...client.Option) (Job, error) {
+	return send[Job](ctx, g, http.MethodPut, "/v1/anchor-jobs/{agency}/{code}/cancellation", request, options)
+}
+
+// Prove is POST /v1/inclusion-proofs: get the proof of a record.
+//
+// By its key. The proof discloses this record and nothing else; give it to whom it concerns.
+//
+// For officer.
+// Reasons of its own: anchor.no_record, anchor.not_yet, access.other_agency, gateway.not_served.
+func (g Gateway) Prove(ctx context.Context, request Prove, options ...client.Option) (inclusion.Proof, error) {
+	return send[inclusion.Proof](ctx, g, http.MethodPost, "/v1/inclusion-proofs", request, options)
 }
 
 // VerifyClaims is POST /v1/verifications: verify claims about a subject's record for a case.

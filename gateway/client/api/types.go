@@ -87,6 +87,22 @@ type AnchorByID struct {
 	ID       string `json:"-" path:"id"`
 }
 
+// AnchorJobList is a list of jobs.
+type AnchorJobList struct {
+	// The one that began last comes first; at most 200.
+	Items []Job `json:"items"`
+}
+
+// AnchorJobOf is the request of GET /v1/anchor-jobs/{agency}/{code}.
+type AnchorJobOf struct {
+	Agency string `json:"-" path:"agency"`
+	Code   string `json:"-" path:"code"`
+}
+
+// AnchorJobs is the request of GET /v1/anchor-jobs.
+type AnchorJobs struct {
+}
+
 // Anchors is the request of GET /v1/anchors.
 type Anchors struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
@@ -874,6 +890,39 @@ type Issued struct {
 	Commitment string `json:"commitment"`
 }
 
+// Job: One job, as far as it is.
+type Job struct {
+	Dataset string `json:"dataset"`
+	// Stopped and failed ones go on when they are started again
+	State string `json:"state"`
+	// Names it in the archive; it follows from the source
+	Job string `json:"job"`
+	// What it does now
+	Phase string `json:"phase"`
+	// Of the source that are read
+	Bytes int64 `json:"bytes"`
+	// Of the source
+	TotalBytes int64 `json:"total_bytes"`
+	// Accepted
+	Records int `json:"records"`
+	// Rows that broke a rule
+	Rejected int `json:"rejected"`
+	// Of these, rows whose record key was there before
+	Duplicates int `json:"duplicates"`
+	// In the archive
+	Batches int `json:"batches"`
+	// Of these, on the ledger
+	Anchored int `json:"anchored"`
+	// SHA-256 of the source's manifest, which names it
+	Source string `json:"source,omitempty"`
+	// When its source was named
+	Started *time.Time `json:"started_at,omitempty"`
+	// When it was done
+	Finished *time.Time `json:"finished_at,omitempty"`
+	// Why it failed
+	Failure *fault.Fault `json:"failure,omitempty"`
+}
+
 // KeySet is a JWK set (RFC 7517).
 type KeySet struct {
 	Keys []PublicKey `json:"keys"`
@@ -1059,6 +1108,13 @@ type Propose struct {
 // ProposeService is the request of POST /v1/services.
 type ProposeService struct {
 	Service collaboration.Service `json:"service"`
+}
+
+// Prove is the request of POST /v1/inclusion-proofs.
+type Prove struct {
+	Dataset string `json:"dataset"`
+	// The fields of the dataset's record key, with the record's values.
+	RecordKey map[string]json.RawMessage `json:"key"`
 }
 
 // PublicKey is a JWK (RFC 7517) that verifies what a Key signs.
@@ -1420,6 +1476,19 @@ type Signatory struct {
 type SigningKeys struct {
 }
 
+// StartAnchorJob is the request of POST /v1/anchor-jobs.
+type StartAnchorJob struct {
+	// The dataset whose records are anchored, of the officer's agency.
+	Dataset string `json:"dataset"`
+	// Names of files in the agency's folder of the gateway's inbox, in order. Absent: the department's database is read,
+	// as its connector maps it to the dataset.
+	Files []string `json:"files,omitempty"`
+	// What the files are; absent: as their names say.
+	Format string `json:"format,omitempty"`
+	// A withdrawn anchor, to anchor the same source again.
+	Replaces string `json:"replaces,omitempty"`
+}
+
 // Statement is what several organisations' peers answered. All members but Signed are there for who reads it: they
 // follow from Signed, and Verify refuses a statement in which they say something else.
 type Statement struct {
@@ -1460,6 +1529,12 @@ type Statistics struct {
 	Purpose string `json:"-" query:"purpose"`
 	// Only this: requested, delivered, acknowledged, verified.
 	What string `json:"-" query:"what"`
+}
+
+// StopAnchorJob is the request of PUT /v1/anchor-jobs/{agency}/{code}/cancellation.
+type StopAnchorJob struct {
+	Agency string `json:"-" path:"agency"`
+	Code   string `json:"-" path:"code"`
 }
 
 // Subject is what the gateway knows of the citizen who asks.
