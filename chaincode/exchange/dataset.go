@@ -49,7 +49,7 @@ var (
 type FieldSpec struct {
 	Name        string `json:"name"`
 	Title       Text   `json:"title"`
-	Type        string `json:"type"`                  // string | integer | boolean | date
+	Type        string `json:"type"`                  // string | integer | boolean | date | file
 	Sensitivity string `json:"sensitivity,omitempty"` // personal | sensitive
 	Withdrawn   bool   `json:"withdrawn,omitempty"`   // not given any more, since this edition or one before
 }
@@ -114,7 +114,7 @@ func (c Content) Validate() error {
 	return cmp.Or(
 		fault.Under("name", c.Name.Validate()),
 		oneOf("classification", c.Classification, classifications),
-		checkFieldSpecs("fields", c.Fields, true),
+		checkFieldSpecs("fields", c.Fields, datasetTypes, true),
 		c.checkSelector(),
 		fault.Under("conditions", c.Conditions.Validate()),
 		checkDuration("freshness", c.Freshness),
@@ -130,6 +130,9 @@ func (c Content) checkSelector() error {
 		at := fmt.Sprintf("selector[%d]", i)
 		if !c.has([]string{name}) {
 			return fault.Field(at, "one_of:fields", "name a field of the dataset")
+		}
+		if slices.ContainsFunc(c.Fields, func(f FieldSpec) bool { return f.Name == name && f.Type == FileType }) {
+			return fault.Field(at, "not_type:"+FileType, "a record is not found by a file")
 		}
 		if slices.Contains(c.Selector[:i], name) {
 			return fault.Field(at, "unique", "name each field once")

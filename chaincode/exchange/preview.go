@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"cmp"
+	"fmt"
 	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
@@ -39,9 +40,12 @@ const (
 	RefusalKind = "hutong-refusal+jwt"
 )
 
-// BasisOf asks what a delivery of a use would rest on.
+// MaxWarrants is how many uses one question is about.
+const MaxWarrants = 100
+
+// BasisOf asks what deliveries of uses would rest on.
 type BasisOf struct {
-	Use string `json:"use"`
+	Uses []string `json:"uses"`
 }
 
 // PrepareUse records what the provider would deliver (the provider's service identity).
@@ -83,6 +87,17 @@ type Warrant struct {
 	Dataset Dataset `json:"dataset"`
 }
 
+// Judged is the answer for one use: one of the two.
+type Judged struct {
+	Warrant *Warrant     `json:"warrant,omitempty"`
+	Fault   *fault.Fault `json:"fault,omitempty"` // with which a delivery would be refused
+}
+
+// Warrants are the answers, in the order of the uses.
+type Warrants struct {
+	Answers []Judged `json:"answers"`
+}
+
 // Reasons of previews.
 var (
 	ErrPreviewUnasked  = fault.New(fault.Refused, "exchange.preview_unasked", "nobody asks for a preview of this use; deliver it").On("request.use", "preview_required")
@@ -114,7 +129,17 @@ func (c Context) asksPreview() bool {
 }
 
 // Validate implements kernel.Validator.
-func (r BasisOf) Validate() error { return CheckIdentifier("use", r.Use) }
+func (r BasisOf) Validate() error {
+	if len(r.Uses) == 0 || len(r.Uses) > MaxWarrants {
+		return fault.Field("uses", fmt.Sprintf("length:1,%d", MaxWarrants), "ask for between one and this many uses")
+	}
+	for i, use := range r.Uses {
+		if err := CheckIdentifier(fmt.Sprintf("uses[%d]", i), use); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Warrant says whether a use may be delivered now, with the same guards as Deliver from exchange.delivery_late on. A use that
 // was delivered is answered as it is: there is nothing to judge any more.

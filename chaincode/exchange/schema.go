@@ -62,6 +62,9 @@ func (f FieldSpec) property() property {
 	if f.Type == "date" {
 		p.Type, p.Format = "string", "date"
 	}
+	if f.Type == FileType { // what a document has in its place: File
+		p.Type = "object"
+	}
 	return p
 }
 

@@ -147,16 +147,19 @@ func (t Text) Validate() error {
 	return cmp.Or(CheckText("zh", t.Zh, MaxNameLength), CheckText("en", t.En, MaxNameLength))
 }
 
-// Types of a field.
-var fieldTypes = []string{"string", "integer", "boolean", "date"}
+// Types of a field, and of a dataset's.
+var (
+	fieldTypes   = []string{"string", "integer", "boolean", "date"}
+	datasetTypes = append(slices.Clone(fieldTypes), FileType)
+)
 
 // CheckFieldSpecs checks the fields of a certificate type: one to MaxDatasetFields, names unique, none withdrawn.
 func CheckFieldSpecs(field string, specs []FieldSpec) error {
-	return checkFieldSpecs(field, specs, false)
+	return checkFieldSpecs(field, specs, fieldTypes, false)
 }
 
 // checkFieldSpecs checks the fields of a dataset or certificate type.
-func checkFieldSpecs(field string, specs []FieldSpec, withdrawn bool) error {
+func checkFieldSpecs(field string, specs []FieldSpec, types []string, withdrawn bool) error {
 	if len(specs) == 0 || len(specs) > MaxDatasetFields {
 		return fault.Field(field, fmt.Sprintf("length:1,%d", MaxDatasetFields), "describe between one and this many fields")
 	}
@@ -166,7 +169,7 @@ func checkFieldSpecs(field string, specs []FieldSpec, withdrawn bool) error {
 		if err := cmp.Or(
 			match(at+".name", spec.Name, fieldForm, "name a field with lower-case letters, digits and _"),
 			fault.Under(at+".title", spec.Title.Validate()),
-			oneOf(at+".type", spec.Type, fieldTypes),
+			oneOf(at+".type", spec.Type, types),
 		); err != nil {
 			return err
 		}

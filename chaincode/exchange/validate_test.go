@@ -94,7 +94,7 @@ func TestDatasetForms(t *testing.T) {
 		{func(r *publish) { r.Fields[1].Name = "Area" }, "fields[1].name", "pattern"},
 		{func(r *publish) { r.Fields[1].Name = "address" }, "fields[1].name", "unique"},
 		{func(r *publish) { r.Fields[2].Title.En = "" }, "fields[2].title.en", "required"},
-		{func(r *publish) { r.Fields[0].Type = "float" }, "fields[0].type", "one_of:[string integer boolean date]"},
+		{func(r *publish) { r.Fields[0].Type = "float" }, "fields[0].type", "one_of:[string integer boolean date file]"},
 		{func(r *publish) { r.Selector = nil }, "selector", "length:1,8"},
 		{func(r *publish) { r.Selector = []string{"rent"} }, "selector[0]", "one_of:fields"},
 		{func(r *publish) { r.Selector = []string{"area", "area"} }, "selector[1]", "unique"},

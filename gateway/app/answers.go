@@ -111,6 +111,9 @@ func (a *App) judgeUse(ctx context.Context, use exchange.Use, values map[string]
 	}
 	delete(values, claimsField)
 	found, err := a.read(ctx, use, dataset, values)
+	if err == nil {
+		err = a.judged(ctx, dataset, found.Values)
+	}
 	verdicts, err := judgeRecord(claims, granted, found, err)
 	if err != nil {
 		return none, err

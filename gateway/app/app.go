@@ -30,6 +30,7 @@ import (
 	"github.com/hutong-gov/hutong/gateway/store"
 	"github.com/hutong-gov/hutong/gateway/vault"
 
+	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
@@ -59,7 +60,9 @@ type Store interface {
 type Vault interface {
 	Put(ctx context.Context, entries ...vault.Entry) error
 	Get(ctx context.Context, commitment, recipient string) (vault.Entry, bool, error)
-	Remove(ctx context.Context, commitment string) error
+	PutChunk(ctx context.Context, c vault.Chunk) error
+	Chunk(ctx context.Context, stream string, number int) (vault.Chunk, bool, error)
+	Remove(ctx context.Context, commitment, use string) error
 }
 
 // Peers are the gateways of other organisations, reached by the MSP id of the organisation.
@@ -68,12 +71,15 @@ type Peers interface {
 	Sealed(ctx context.Context, msp, commitment, agency string) (seal.Envelope, error)
 	// Deliver asks a provider's gateway to deliver a use.
 	Deliver(ctx context.Context, msp, use string, selector Delivery) (seal.Envelope, error)
+	// Chunk fetches a chunk of a file that was delivered.
+	Chunk(ctx context.Context, msp, use, stream string, number int) (SealedChunk, error)
 }
 
 // Connectors read departments' databases.
 type Connectors interface {
 	Fetch(ctx context.Context, q connector.Query) (connector.Record, error)
 	Extract(dataset string) (e *connector.Extract, found bool, err error)
+	Part(ctx context.Context, q connector.Query, field exchange.FieldSpec, offset int64, length int) ([]byte, error)
 }
 
 // Dependencies are what an App is made of. All are required but Webhooks, Anchoring, Pseudonym, Clock and MaxWait.
@@ -103,11 +109,12 @@ const DefaultMaxWait = 10 * time.Second
 // App is the application. Safe for concurrent use.
 type App struct {
 	Dependencies
-	tables  *tables
-	judges  *judges
-	decoded *decoded
-	feed    *feed.Feed
-	tickets *tickets
+	tables   *tables
+	judges   *judges
+	decoded  *decoded
+	feed     *feed.Feed
+	tickets  *tickets
+	warrants warrants
 }
 
 // New checks the dependencies.
@@ -127,7 +134,12 @@ func New(d Dependencies) (*App, error) {
 		d.MaxWait = DefaultMaxWait
 	}
 	d.Store = newRecent(d.Store)
-	return &App{d, &tables{known: map[string]table{}}, &judges{known: map[string]judge{}}, &decoded{known: map[string]decodedDataset{}}, feed.New(d.Store), &tickets{}}, nil
+	a := &App{
+		Dependencies: d, tables: &tables{known: map[string]table{}}, judges: &judges{known: map[string]judge{}},
+		decoded: &decoded{known: map[string]decodedDataset{}}, feed: feed.New(d.Store), tickets: &tickets{},
+	}
+	a.warrants.ask = a.askWarrants
+	return a, nil
 }
 
 // now is the time in the form records carry: UTC, whole milliseconds.

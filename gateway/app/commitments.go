@@ -84,6 +84,9 @@ func (a *App) saltedRecord(ctx context.Context, agency, key string, d exchange.D
 		return none, exchange.ErrFieldUnknown.On("fields", "subset:dataset.fields")
 	}
 	found, err := a.read(ctx, exchange.Use{Dataset: d.ID, Fields: r.Fields, Subject: r.Subject}, d, selector)
+	if err == nil {
+		err = a.judged(ctx, d, found.Values)
+	}
 	if err != nil {
 		return none, err
 	}

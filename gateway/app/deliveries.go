@@ -89,9 +89,13 @@ func (a *App) deliver(ctx context.Context, id string, d Delivery) (seal.Envelope
 
 // warrant asks the ledger, at this organisation's peer, whether a use may be delivered now: no database is opened on the
 // word of the projection. The ledger judges again when the delivery is recorded, and nothing leaves before that.
-func (a *App) warrant(ctx context.Context, id string) (w exchange.Warrant, err error) {
-	err = a.Ledger.Evaluate(ctx, a.reader(), exchange.Name, exchange.UseBasis, exchange.BasisOf{Use: id}, &w)
-	return w, err
+func (a *App) warrant(ctx context.Context, id string) (exchange.Warrant, error) {
+	return a.warrants.of(ctx, id)
+}
+
+func (a *App) askWarrants(ctx context.Context, uses []string) (answer exchange.Warrants, err error) {
+	err = a.Ledger.Evaluate(ctx, a.reader(), exchange.Name, exchange.UseBasis, exchange.BasisOf{Uses: uses}, &answer)
+	return answer, err
 }
 
 // handOver seals a document to the consumer and records the delivery; wait puts it where the consumer's peers keep it.
@@ -160,22 +164,33 @@ func (a *App) fetch(ctx context.Context, w exchange.Warrant, values map[string]j
 	if err != nil {
 		return none, err
 	}
+	if err := a.sealFiles(ctx, w.Use, query(w.Use, w.Dataset, values), found.Values); err != nil {
+		return none, err
+	}
+	if err := a.judged(ctx, w.Dataset, found.Values); err != nil {
+		return none, err
+	}
 	return commitment.New(found.Values)
 }
 
-// read reads the fields of a use, and makes sure that the record is the subject's and as its dataset's schema says.
+// read reads the fields of a use, and makes sure that the record is the subject's.
 func (a *App) read(ctx context.Context, use exchange.Use, dataset exchange.Dataset, values map[string]json.RawMessage) (connector.Record, error) {
-	found, err := a.Connectors.Fetch(ctx, connector.Query{
-		Dataset: use.Dataset, Selector: values,
-		Fields: specs(dataset, use.Fields), Selects: specs(dataset, dataset.Selector),
-	})
+	found, err := a.Connectors.Fetch(ctx, query(use, dataset, values))
 	if err != nil {
 		return connector.Record{}, err
 	}
 	if err := a.about(found, use.Subject); err != nil {
 		return connector.Record{}, err
 	}
-	return found, a.judged(ctx, dataset, found.Values)
+	return found, nil
+}
+
+// query asks for the fields of a use, and no other.
+func query(use exchange.Use, dataset exchange.Dataset, values map[string]json.RawMessage) connector.Query {
+	return connector.Query{
+		Dataset: use.Dataset, Selector: values,
+		Fields: specs(dataset, use.Fields), Selects: specs(dataset, dataset.Selector),
+	}
 }
 
 // about judges whether a record is the subject's, where the department can say whose it is: otherwise somebody could write

@@ -92,7 +92,7 @@ func (a *App) PurgeUse(ctx context.Context, who Actor, req PurgeUse) (Receipt, e
 	if err != nil {
 		return receipt, err
 	}
-	if err := a.Vault.Remove(ctx, use.Delivery); err != nil {
+	if err := a.Vault.Remove(ctx, use.Delivery, use.ID); err != nil {
 		return receipt, err
 	}
 	a.nudge(ctx, use, other, Delivery{Block: receipt.Block})
@@ -101,7 +101,7 @@ func (a *App) PurgeUse(ctx context.Context, who Actor, req PurgeUse) (Receipt, e
 
 // purged removes what this gateway keeps of a use whose payload was purged, and says so.
 func (a *App) purged(ctx context.Context, use exchange.Use) error {
-	if err := a.Vault.Remove(ctx, use.Delivery); err != nil {
+	if err := a.Vault.Remove(ctx, use.Delivery, use.ID); err != nil {
 		return err
 	}
 	return fault.New(fault.Missing, "use.purged", "the payload was purged; what the ledger has of the use stays").On("id", "kept")

@@ -129,13 +129,17 @@ func (a *App) receive(ctx context.Context, use exchange.Use, block uint64, selec
 	if err != nil {
 		return "", err
 	}
-	if _, err := a.open(envelope); err != nil {
+	document, err := a.open(envelope)
+	if err != nil {
 		return "", err
 	}
 	if err := a.Vault.Put(ctx, vault.Entry{Kind: vault.Delivery, Case: use.Case, Envelope: envelope}); err != nil {
 		return "", err
 	}
-	return envelope.Commitment, a.arrived(ctx, use.ID)
+	if err := a.arrived(ctx, use.ID); err != nil {
+		return "", err
+	}
+	return envelope.Commitment, a.collect(ctx, use, document)
 }
 
 // arrived waits until the own organisation's peer has the delivery on its ledger. The provider answers when its peer has
@@ -350,10 +354,19 @@ func (a *App) Use(ctx context.Context, who Actor, req ByID) (item Item[exchange.
 type Payload struct {
 	Use      exchange.Use        `json:"use"`
 	Document commitment.Document `json:"document" doc:"What was delivered; it has been checked against the ledger."`
+	Chunk    *FileChunk          `json:"chunk,omitempty" doc:"Of the file that was asked for."`
 }
 
-// Payload opens what was delivered to the officer's agency.
-func (a *App) Payload(ctx context.Context, who Actor, req ByID) (p Payload, err error) {
+// PayloadOf is GET /v1/uses/{id}/payload.
+type PayloadOf struct {
+	After
+	ID    string `path:"id" json:"-"`
+	File  string `query:"file" json:"-" max:"64" doc:"A field of type file: a chunk of it is in the answer."`
+	Chunk int    `query:"chunk" json:"-" min:"0" max:"1000000" doc:"Which chunk of the file, from 0, which it is if absent."`
+}
+
+// Payload opens what was delivered to the officer's agency, and one chunk of a file in it if asked for.
+func (a *App) Payload(ctx context.Context, who Actor, req PayloadOf) (p Payload, err error) {
 	if err := who.is(Officer); err != nil {
 		return p, err
 	}
@@ -378,6 +391,8 @@ func (a *App) Payload(ctx context.Context, who Actor, req ByID) (p Payload, err 
 	if err != nil {
 		return p, err
 	}
-	p.Document, err = a.open(entry.Envelope)
+	if p.Document, err = a.open(entry.Envelope); err == nil && req.File != "" {
+		p.Chunk, err = a.fileChunk(ctx, p, req.File, req.Chunk)
+	}
 	return p, err
 }

@@ -155,6 +155,9 @@ func (c connectors) Fetch(_ context.Context, q connector.Query) (connector.Recor
 }
 
 func (connectors) Extract(string) (*connector.Extract, bool, error) { return nil, false, nil }
+func (c connectors) Part(context.Context, connector.Query, exchange.FieldSpec, int64, int) ([]byte, error) {
+	panic("a claim is about no file")
+}
 
 func TestWhatIsNotKnownIsUnknown(t *testing.T) {
 	t.Parallel()

@@ -233,21 +233,30 @@ func (m *mapped) fetch(ctx context.Context, q Query) (r Record, err error) {
 	if err != nil {
 		return r, err
 	}
+	row, err := m.only(ctx, asked)
+	if err != nil {
+		return r, err
+	}
+	return m.record(row, q)
+}
+
+// only reads the one record that fits.
+func (m *mapped) only(ctx context.Context, asked request) ([]any, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.timeout())
 	defer cancel()
 	if err := m.check(ctx); err != nil {
-		return r, failure(ctx, err)
+		return nil, failure(ctx, err)
 	}
 	found, err := m.source.read(ctx, asked)
 	switch {
 	case err != nil:
-		return r, failure(ctx, err)
+		return nil, failure(ctx, err)
 	case len(found) == 0:
-		return r, fault.New(fault.Missing, "record.missing", "the department has no record with these particulars; check them").On("selector", "matches_one")
+		return nil, fault.New(fault.Missing, "record.missing", "the department has no record with these particulars; check them").On("selector", "matches_one")
 	case len(found) > 1:
-		return r, fault.New(fault.Refused, "record.ambiguous", "several records fit these particulars; the dataset's selector is not unique").On("selector", "matches_one")
+		return nil, fault.New(fault.Refused, "record.ambiguous", "several records fit these particulars; the dataset's selector is not unique").On("selector", "matches_one")
 	}
-	return m.record(found[0], q)
+	return found[0], nil
 }
 
 // record converts what was found to the dataset's types.

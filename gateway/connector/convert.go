@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/canonical"
+	"github.com/hutong-gov/hutong/chaincode/exchange"
 )
 
 // translate replaces a code by what it means. A code the definition does not list stays as it is: better a code than a
@@ -37,7 +38,7 @@ func Convert(value any, kind string) (converted any, ok bool) {
 	switch kind {
 	case "string":
 		return asString(value)
-	case "integer":
+	case "integer", exchange.FileType: // of a file its size was asked for
 		return asInteger(value)
 	case "boolean":
 		return asBoolean(value)

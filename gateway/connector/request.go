@@ -14,6 +14,7 @@ import (
 type request struct {
 	of      Definition
 	columns []string
+	as      map[int]string // what is asked of a column instead of its value, as SQL with %s for the column; of tables only
 	where   []condition
 	limit   int
 }
@@ -33,6 +34,12 @@ func (m *mapped) request(q Query) (request, error) {
 		field, ok := m.Fields[spec.Name]
 		if !ok {
 			return r, fault.New(fault.Refused, "connector.field", "the provider has not connected this field of the dataset").On("fields."+spec.Name, "connected")
+		}
+		if spec.Type == exchange.FileType {
+			if m.Source.HTTP != nil {
+				return r, fault.New(fault.Refused, "connector.file", "a file is read from a database; a service cannot give parts of one").On("fields."+spec.Name, "of:database")
+			}
+			r.ask(len(r.columns), sizeOf)
 		}
 		r.columns = append(r.columns, field.Column)
 	}

@@ -16,6 +16,9 @@ func (r request) statement(mark func(i int) string) (text string, arguments []an
 	columns := make([]string, len(r.columns))
 	for i, column := range r.columns {
 		columns[i] = quoted(column)
+		if as, otherwise := r.as[i]; otherwise {
+			columns[i] = fmt.Sprintf(as, columns[i])
+		}
 	}
 	fmt.Fprintf(&b, "SELECT %s FROM %s", strings.Join(columns, ", "), quoted(r.of.From))
 	for _, j := range r.of.Join {

@@ -25,6 +25,11 @@ func betweenRoutes(a *app.App) []Route {
 			},
 		},
 		{
+			Method: http.MethodGet, Path: "/v1/uses/{id}/chunks/{stream}/{number}", Roles: []string{app.Public}, Handler: Handle(a.Chunk),
+			Doc:     Doc{Tag: "between gateways", Summary: "Get a sealed chunk of a file", Detail: "Of a use that was delivered. It opens with the consumer's key, in its place in its stream."},
+			Reasons: []string{"use.missing", "use.purged", "exchange.not_delivered", "file.chunk_missing"},
+		},
+		{
 			Method: http.MethodGet, Path: "/v1/transactions/{id}", Roles: []string{app.Citizen, app.Officer, app.AgencyAdmin, app.Portal, app.Auditor}, Polls: true, Handler: Handle(a.Transaction),
 			Stream:  Follow(a.FollowTransaction, Sends[app.Transaction]("", "What is known now; the last message is final.")),
 			Doc:     Doc{Tag: "transactions", Summary: "What became of a write", Detail: "Where a write was answered 202. With `Prefer: wait=N` the answer waits for the outcome. Who accepts `text/event-stream` is told until the outcome is final."},

@@ -37,7 +37,7 @@ func officerRoutes(a *app.App) []Route {
 				"exchange.dataset_withdrawn", "exchange.grant_missing", "exchange.grant_mismatch", "exchange.grant_pending", "exchange.grant_denied", "exchange.grant_withdrawn", "exchange.grant_not_yet_valid", "exchange.grant_expired",
 				"exchange.purpose_not_granted", "exchange.field_not_granted", "exchange.mode_not_granted", "exchange.field_unknown", "exchange.case_closed", "exchange.case_mismatch", "exchange.agency_not_in_case",
 				"exchange.consent_required", "exchange.consent_mismatch", "exchange.consent_revoked", "exchange.consent_not_yet_valid", "exchange.consent_expired", "exchange.field_not_consented", "exchange.consent_exhausted", "exchange.grant_suspended", "exchange.quota_exhausted", "exchange.ticket_taken",
-				"exchange.delivery_late", "exchange.not_released", "exchange.use_refused", "exchange.commitment_mismatch", "use.delivery_pending", "use.purged", "form.no_selector", "sealed.missing", "sealed.cannot_open", "sealed.other_content", "neighbour.unreachable", "neighbour.unknown",
+				"exchange.delivery_late", "exchange.not_released", "exchange.use_refused", "exchange.commitment_mismatch", "use.delivery_pending", "use.purged", "file.chunk_missing", "file.too_large", "file.changed", "file.other_content", "sealed.chunk", "connector.file", "form.no_selector", "sealed.missing", "sealed.cannot_open", "sealed.other_content", "neighbour.unreachable", "neighbour.unknown",
 				"schema.missing", "record.missing", "record.ambiguous", "record.other_subject", "record.off_schema", "connector.not_configured", "connector.field", "connector.holder", "connector.timeout", "connector.failed", "connector.unavailable", "connector.type",
 			},
 		},
@@ -53,8 +53,8 @@ func officerRoutes(a *app.App) []Route {
 		},
 		{
 			Method: http.MethodGet, Path: "/v1/uses/{id}/payload", Roles: officers, Handler: Handle(a.Payload),
-			Doc:     Doc{Tag: "uses", Summary: "Read what was delivered", Detail: "Opened with the agency's key."},
-			Reasons: []string{"use.missing", "access.other_agency", "exchange.not_delivered", "sealed.missing", "sealed.cannot_open", "use.purged", "gateway.not_served", "projection.behind"},
+			Doc:     Doc{Tag: "uses", Summary: "Read what was delivered", Detail: "Opened with the agency's key. A file is read in chunks: name its field, and the chunk."},
+			Reasons: []string{"file.chunk_missing", "sealed.chunk", "neighbour.unreachable", "neighbour.unknown", "use.missing", "access.other_agency", "exchange.not_delivered", "sealed.missing", "sealed.cannot_open", "use.purged", "gateway.not_served", "projection.behind"},
 		},
 		{
 			Method: http.MethodPut, Path: "/v1/uses/{id}/purge", Roles: officers, Writes: Several, Handler: Handle(a.PurgeUse),

@@ -19,6 +19,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/signed"
 	"github.com/hutong-gov/hutong/gateway/app"
+	"github.com/hutong-gov/hutong/gateway/vault"
 	"github.com/hutong-gov/hutong/network/block/blocktest"
 	"github.com/hutong-gov/hutong/network/catalogue"
 	"github.com/hutong-gov/hutong/test/story"
@@ -195,6 +196,8 @@ func (t *tour) deciding() {
 	require.True(t, found)
 	t.call("POST /v1/uses/{id}/delivery", "services", nobody, asked, use)
 	t.verifying(id)
+	require.NoError(t, t.city.Gateways["services"].Vault.PutChunk(t.Context(), vault.Chunk{Stream: root, Use: use, Sealed: "AAAA"}))
+	t.call("GET /v1/uses/{id}/chunks/{stream}/{number}", "services", nobody, nil, use, root, "0")
 	t.call("PUT /v1/uses/{id}/purge", "market", "officer.regulation", app.PurgeUse{Reason: "case.over"}, use)
 
 	t.call("PUT /v1/cases/{id}/steps/{step}/claim", "market", "officer.tax", nil, id, "tax-registration")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/gateway/app"
@@ -44,24 +45,29 @@ func newNeighbours(files *reload.Set, directory []config.Neighbour) (neighbours,
 // Sealed implements app.Peers.
 func (n neighbours) Sealed(ctx context.Context, msp, commitment, agency string) (seal.Envelope, error) {
 	path := "/v1/sealed/" + url.PathEscape(commitment) + "/" + url.PathEscape(agency)
-	return ask(ctx, n, msp, http.MethodGet, path, nil)
+	return ask[seal.Envelope](ctx, n, msp, http.MethodGet, path, nil)
 }
 
 // Deliver implements app.Peers.
 func (n neighbours) Deliver(ctx context.Context, msp, use string, selector app.Delivery) (seal.Envelope, error) {
-	return ask(ctx, n, msp, http.MethodPost, "/v1/uses/"+url.PathEscape(use)+"/delivery", selector)
+	return ask[seal.Envelope](ctx, n, msp, http.MethodPost, "/v1/uses/"+url.PathEscape(use)+"/delivery", selector)
 }
 
-func ask(ctx context.Context, n neighbours, msp, method, path string, body any) (seal.Envelope, error) {
+// Chunk implements app.Peers.
+func (n neighbours) Chunk(ctx context.Context, msp, use, stream string, number int) (app.SealedChunk, error) {
+	path := "/v1/uses/" + url.PathEscape(use) + "/chunks/" + url.PathEscape(stream) + "/" + strconv.Itoa(number)
+	return ask[app.SealedChunk](ctx, n, msp, http.MethodGet, path, nil)
+}
+
+func ask[T any](ctx context.Context, n neighbours, msp, method, path string, body any) (answer T, err error) {
 	to, ok := n[msp]
 	if !ok {
-		return seal.Envelope{}, fault.New(fault.Missing, "neighbour.unknown", "the configuration's directory names no gateway for that organisation").On("agency", "in:directory")
+		return answer, fault.New(fault.Missing, "neighbour.unknown", "the configuration's directory names no gateway for that organisation").On("agency", "in:directory")
 	}
-	envelope, err := client.Do[seal.Envelope](ctx, to.Get(), method, path, body)
-	if err != nil {
-		return seal.Envelope{}, translate(err)
+	if answer, err = client.Do[T](ctx, to.Get(), method, path, body); err != nil {
+		return answer, translate(err)
 	}
-	return envelope, nil
+	return answer, nil
 }
 
 // kinds are what another gateway's answer means here.

@@ -136,15 +136,3 @@ func (v *Vault) Get(ctx context.Context, commitment, recipient string) (entry En
 	}
 	return entry, true, nil
 }
-
-// Remove removes what is kept under a commitment, whomever it is sealed to.
-func (v *Vault) Remove(ctx context.Context, commitment string) error {
-	err := v.db.Atomically(ctx, func(tx *database.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM sealed WHERE commitment = ?`, commitment)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("vault: %w", err)
-	}
-	return nil
-}

@@ -294,3 +294,38 @@ func refuseBad(t *testing.T, v *Vault) {
 		return err
 	}))
 }
+
+func TestChunksAndRemoval(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, settings database.Settings) {
+		ctx := context.Background()
+		v, err := Open(ctx, settings)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, v.Close()) }()
+		require.NoError(t, v.PutChunk(ctx, Chunk{Stream: "s", Number: 0, Use: "u", Sealed: "first"}))
+		require.NoError(t, v.PutChunk(ctx, Chunk{Stream: "s", Number: 0, Use: "u", Sealed: "again"}))
+		require.NoError(t, v.PutChunk(ctx, Chunk{Stream: "s", Number: 1, Use: "other", Sealed: "second"}))
+		c, found, err := v.Chunk(ctx, "s", 0)
+		require.NoError(t, err)
+		require.True(t, found)
+		require.Equal(t, Chunk{Stream: "s", Number: 0, Use: "u", Sealed: "first"}, c)
+		_, found, err = v.Chunk(ctx, "t", 0)
+		require.NoError(t, err)
+		require.False(t, found)
+
+		require.NoError(t, v.Put(ctx, Entry{Kind: Delivery, Envelope: seal.Envelope{Commitment: "c", To: "a", Sealed: "x"}}, Entry{Kind: Delivery, Envelope: seal.Envelope{Commitment: "d", To: "a", Sealed: "y"}}))
+		require.NoError(t, v.Remove(ctx, "c", "u"))
+		require.NoError(t, v.Remove(ctx, "c", "u"), "what is gone may be removed again")
+		for _, kept := range []struct {
+			commitment string
+			number     int
+			found      bool
+		}{{"c", 0, false}, {"d", 1, true}} {
+			_, found, err := v.Get(ctx, kept.commitment, "a")
+			require.NoError(t, err)
+			require.Equal(t, kept.found, found)
+			_, found, err = v.Chunk(ctx, "s", kept.number)
+			require.NoError(t, err)
+			require.Equal(t, kept.found, found)
+		}
+	})
+}

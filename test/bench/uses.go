@@ -71,18 +71,21 @@ func NewUses(ctx context.Context, n *network.Network, d Department, clients int)
 	if u.admin, err = u.dial("admin"); err != nil {
 		return u, err
 	}
+	if err := d.fill(ctx); err != nil {
+		return u, fmt.Errorf("department: %w", err)
+	}
+	if err := u.connect(d); err != nil {
+		return u, fmt.Errorf("connector: %w", err)
+	}
+	if err := n.Up(ctx); err != nil { // the provider's gateway has a new configuration
+		return u, err
+	}
 	loaded, err := catalogue.Default()
 	if err != nil {
 		return u, err
 	}
 	if _, err := loaded.Load(ctx, story.NewLive(n).Admin, nil); err != nil {
 		return u, fmt.Errorf("load the catalogue: %w", err)
-	}
-	if err := d.fill(ctx); err != nil {
-		return u, fmt.Errorf("department: %w", err)
-	}
-	if err := u.connect(d); err != nil {
-		return u, fmt.Errorf("connector: %w", err)
 	}
 	if err := u.agree(ctx); err != nil {
 		return u, err
@@ -320,15 +323,19 @@ func (u *Uses) Target() Target {
 func (u *Uses) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	var last error
 	for {
 		err := u.Target().Do(ctx, sequence.Add(1))
-		if err == nil || ctx.Err() != nil {
-			return err
+		if err == nil {
+			return nil
 		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("no use goes through: %w", errors.Join(last, err))
+		}
+		last = err
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
-			return err
 		}
 	}
 }

@@ -62,7 +62,7 @@ func (o Officer) Fetch(ctx context.Context, caseID, material string) (used api.U
 	if used, err = o.gateway().RequestUse(ctx, api.RequestUse{Case: caseID, Material: material}); err != nil {
 		return used, nil, err
 	}
-	payload, err := o.gateway().Payload(ctx, api.ByID{ID: used.ID, MinBlock: used.Block})
+	payload, err := o.gateway().Payload(ctx, api.PayloadOf{ID: used.ID, MinBlock: used.Block})
 	return used, payload.Document.Values(), err
 }
 

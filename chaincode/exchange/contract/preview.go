@@ -3,23 +3,41 @@ package contract
 import (
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
+
+// warrant judges whether one use may be delivered now.
+func warrant(tx *kernel.Tx, use string) (w exchange.Warrant, err error) {
+	u, err := get(tx, exchange.Uses, "use", use)
+	if err != nil {
+		return w, err
+	}
+	basis, err := basis(tx, u)
+	if err != nil {
+		return w, err
+	}
+	return u.Warrant(basis, tx.At)
+}
 
 // previews are the functions of uses whose subject looks first, and the provider's question before it reads anything.
 func previews() []kernel.Function {
 	return []kernel.Function{
-		kernel.NewRead(exchange.UseBasis, access.Everyone(), "A use with its dataset, if what allows it holds now.",
-			func(tx *kernel.Tx, r exchange.BasisOf) (w exchange.Warrant, err error) {
-				u, err := get(tx, exchange.Uses, "use", r.Use)
-				if err != nil {
-					return w, err
+		kernel.NewRead(exchange.UseBasis, access.Everyone(), "Uses with their datasets, each if what allows it holds now.",
+			func(tx *kernel.Tx, r exchange.BasisOf) (answer exchange.Warrants, err error) {
+				for _, use := range r.Uses {
+					w, err := warrant(tx, use)
+					f := fault.From(err)
+					switch {
+					case f == nil:
+						answer.Answers = append(answer.Answers, exchange.Judged{Warrant: &w})
+					case f.Kind == fault.Internal:
+						return answer, err
+					default:
+						answer.Answers = append(answer.Answers, exchange.Judged{Fault: f})
+					}
 				}
-				basis, err := basis(tx, u)
-				if err != nil {
-					return w, err
-				}
-				return u.Warrant(basis, tx.At)
+				return answer, nil
 			}),
 		kernel.NewTransition(kernel.Transition[exchange.PrepareUse, exchange.Use]{
 			Name: exchange.UsePrepare, Rule: ownService, In: exchange.Uses,

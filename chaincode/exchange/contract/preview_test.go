@@ -72,8 +72,11 @@ func TestARefusedUseStaysInTheLog(t *testing.T) {
 func TestBasis(t *testing.T) {
 	c := newCity(t).prepare()
 	ask := func(use string) (w exchange.Warrant, err error) {
-		err = c.As(housing, access.Agency).On(exchange.Name).Query(exchange.UseBasis, exchange.BasisOf{Use: use}, &w)
-		return w, err
+		answer := c.warrants(use)
+		if answer[0].Fault != nil {
+			return w, answer[0].Fault
+		}
+		return *answer[0].Warrant, nil
 	}
 	use := c.do(tax, access.Agency, exchange.UseRequest, c.use())
 	w, err := ask(use)
@@ -94,8 +97,22 @@ func TestADeliveredUseHasItsBasisForGood(t *testing.T) {
 	c := newCity(t).prepare()
 	use := c.do(tax, access.Agency, exchange.UseRequest, c.use())
 	c.do(housing, access.Agency, exchange.UseDeliver, exchange.DeliverUse{Use: use, Commitment: hashB})
+	other := c.prepared()
+	answers := c.warrants(use, nowhere, other)
+	require.Equal(t, exchange.Delivered, answers[0].Warrant.Use.Status)
+	require.Equal(t, "use.missing", answers[1].Fault.Reason, "each is judged by itself")
+	require.Equal(t, other, answers[2].Warrant.Use.ID)
 	c.do(housing, access.Admin, exchange.GrantWithdraw, exchange.WithdrawGrant{Grant: c.grant, Reason: "misuse"})
-	var w exchange.Warrant
-	require.NoError(t, c.As(housing, access.Agency).On(exchange.Name).Query(exchange.UseBasis, exchange.BasisOf{Use: use}, &w))
-	require.Equal(t, exchange.Delivered, w.Use.Status)
+	answers = c.warrants(use, other)
+	require.NotNil(t, answers[0].Warrant)
+	require.Equal(t, "exchange.grant_withdrawn", answers[1].Fault.Reason)
+}
+
+// warrants asks what deliveries would rest on.
+func (c *city) warrants(uses ...string) []exchange.Judged {
+	c.Helper()
+	var answer exchange.Warrants
+	require.NoError(c, c.As(housing, access.Agency).On(exchange.Name).Query(exchange.UseBasis, exchange.BasisOf{Uses: uses}, &answer))
+	require.Len(c, answer.Answers, len(uses))
+	return answer.Answers
 }

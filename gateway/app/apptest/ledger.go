@@ -271,3 +271,8 @@ func (p peers) Deliver(ctx context.Context, msp, use string, selector app.Delive
 	p.city.asked.Store(use, selector)
 	return to.App.Deliver(ctx, app.Actor{Role: app.Public}, app.Deliver{ID: use, Delivery: selector})
 }
+
+func (p peers) Chunk(ctx context.Context, msp, use, stream string, number int) (app.SealedChunk, error) {
+	to := p.city.Gateways[access.Organisation(msp)]
+	return to.App.Chunk(ctx, app.Actor{Role: app.Public}, app.ChunkOf{ID: use, Stream: stream, Number: number})
+}

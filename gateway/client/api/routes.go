@@ -644,6 +644,7 @@ func (g Gateway) Form(ctx context.Context, request Form, options ...client.Optio
 // exchange.consent_not_yet_valid, exchange.consent_expired, exchange.field_not_consented, exchange.consent_exhausted,
 // exchange.grant_suspended, exchange.quota_exhausted, exchange.ticket_taken, exchange.delivery_late,
 // exchange.not_released, exchange.use_refused, exchange.commitment_mismatch, use.delivery_pending, use.purged,
+// file.chunk_missing, file.too_large, file.changed, file.other_content, sealed.chunk, connector.file,
 // form.no_selector, sealed.missing, sealed.cannot_open, sealed.other_content, neighbour.unreachable,
 // neighbour.unknown, schema.missing, record.missing, record.ambiguous, record.other_subject, record.off_schema,
 // connector.not_configured, connector.field, connector.holder, connector.timeout, connector.failed,
@@ -672,12 +673,13 @@ func (g Gateway) Use(ctx context.Context, request ByID, options ...client.Option
 
 // Payload is GET /v1/uses/{id}/payload: read what was delivered.
 //
-// Opened with the agency's key.
+// Opened with the agency's key. A file is read in chunks: name its field, and the chunk.
 //
 // For officer.
-// Reasons of its own: use.missing, access.other_agency, exchange.not_delivered, sealed.missing, sealed.cannot_open,
-// use.purged, gateway.not_served, projection.behind.
-func (g Gateway) Payload(ctx context.Context, request ByID, options ...client.Option) (Payload, error) {
+// Reasons of its own: file.chunk_missing, sealed.chunk, neighbour.unreachable, neighbour.unknown, use.missing,
+// access.other_agency, exchange.not_delivered, sealed.missing, sealed.cannot_open, use.purged, gateway.not_served,
+// projection.behind.
+func (g Gateway) Payload(ctx context.Context, request PayloadOf, options ...client.Option) (Payload, error) {
 	return send[Payload](ctx, g, http.MethodGet, "/v1/uses/{id}/payload", request, options)
 }
 
@@ -926,6 +928,16 @@ func (g Gateway) Sealed(ctx context.Context, request SealedBy, options ...client
 // connector.unavailable, connector.type, gateway.not_served, projection.behind.
 func (g Gateway) Deliver(ctx context.Context, request Deliver, options ...client.Option) (Envelope, error) {
 	return send[Envelope](ctx, g, http.MethodPost, "/v1/uses/{id}/delivery", request, options)
+}
+
+// Chunk is GET /v1/uses/{id}/chunks/{stream}/{number}: get a sealed chunk of a file.
+//
+// Of a use that was delivered. It opens with the consumer's key, in its place in its stream.
+//
+// For public.
+// Reasons of its own: use.missing, use.purged, exchange.not_delivered, file.chunk_missing.
+func (g Gateway) Chunk(ctx context.Context, request ChunkOf, options ...client.Option) (SealedChunk, error) {
+	return send[SealedChunk](ctx, g, http.MethodGet, "/v1/uses/{id}/chunks/{stream}/{number}", request, options)
 }
 
 // Transaction is GET /v1/transactions/{id}: what became of a write.

@@ -236,8 +236,8 @@ type Blocks struct {
 	PageToken string `json:"-" query:"page_token"`
 }
 
-// ByID is the request of GET /v1/grants/{id}, GET /v1/uses/{id}, GET /v1/uses/{id}/payload, GET
-// /v1/certificates/{id}, GET /v1/certificates/{id}/document, GET /v1/uses/{id}/preview.
+// ByID is the request of GET /v1/grants/{id}, GET /v1/uses/{id}, GET /v1/certificates/{id}, GET
+// /v1/certificates/{id}/document, GET /v1/uses/{id}/preview.
 type ByID struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
 	MinBlock uint64 `json:"-" query:"min_block"`
@@ -379,6 +379,13 @@ type CheckChain struct {
 	From *uint64 `json:"-" query:"from"`
 	// Last block; the last there is if absent.
 	To *uint64 `json:"-" query:"to"`
+}
+
+// ChunkOf is the request of GET /v1/uses/{id}/chunks/{stream}/{number}.
+type ChunkOf struct {
+	ID     string `json:"-" path:"id"`
+	Stream string `json:"-" path:"stream"`
+	Number int    `json:"-" path:"number"`
 }
 
 // CommandView is a write as it was asked for, without its content.
@@ -765,6 +772,20 @@ type Failure struct {
 	Found    string `json:"found,omitempty"`
 }
 
+// FileChunk is a chunk of a file, opened for the officer of the consumer.
+type FileChunk struct {
+	// From 0.
+	Number int `json:"number"`
+	// How many the file has.
+	Chunks int `json:"chunks"`
+	// Of the whole file.
+	Size int64 `json:"size_bytes"`
+	// Of the whole file; it is part of what was committed to.
+	SHA256 string `json:"sha256"`
+	// The chunk, in base64 (RFC 4648 §4).
+	Data string `json:"data"`
+}
+
 // Filter: Selects among what a viewer may see. Empty members select nothing out.
 type Filter struct {
 	// Only events of this contract.
@@ -1043,6 +1064,19 @@ type Payload struct {
 	Use exchange.Use `json:"use"`
 	// What was delivered; it has been checked against the ledger.
 	Document commitment.Document `json:"document"`
+	// Of the file that was asked for.
+	Chunk *FileChunk `json:"chunk,omitempty"`
+}
+
+// PayloadOf is the request of GET /v1/uses/{id}/payload.
+type PayloadOf struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	ID       string `json:"-" path:"id"`
+	// A field of type file: a chunk of it is in the answer.
+	File string `json:"-" query:"file"`
+	// Which chunk of the file, from 0, which it is if absent.
+	Chunk int `json:"-" query:"chunk"`
 }
 
 // Presented is a field of a record with what shows that the provider has committed to it.
@@ -1424,6 +1458,12 @@ type RotateKey struct {
 type SealedBy struct {
 	Commitment string `json:"-" path:"commitment"`
 	Agency     string `json:"-" path:"agency"`
+}
+
+// SealedChunk is a chunk of a file as it travels.
+type SealedChunk struct {
+	// base64url; opens with the consumer's key, in its place in its stream.
+	Sealed string `json:"sealed"`
 }
 
 // ServiceByCode is the request of GET /v1/services/{code}.

@@ -33,7 +33,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var s settings
-	flag.IntVar(&s.clients, "clients", 128, "clients at once, each with a subject, a case and a consent of its own")
+	flag.IntVar(&s.clients, "clients", 256, "clients at once, each with a subject, a case and a consent of its own")
 	flag.DurationVar(&s.alone, "alone", 15*time.Second, "how long one client is measured")
 	flag.DurationVar(&s.warm, "warm", 10*time.Second, "how long all work before they are measured")
 	flag.DurationVar(&s.duration, "duration", 60*time.Second, "how long all are measured")
