@@ -41,10 +41,20 @@ var (
 		Index: func(k Key) state.Index { return state.Index{Subject: k.Subject} }}
 
 	Consents = state.Map[Consent]{Noun: "consent", Parts: []string{"id"},
-		Doc: "A subject's signed agreement to uses of its data, with how often it has been used.",
+		Doc: "A subject's signed agreement to uses of its data, or what ended it.",
 		Index: func(c Consent) state.Index {
 			return state.Index{Subject: c.Terms.Subject, Agency: providerOf(c.Terms.Dataset), Peer: c.Terms.Consumer,
 				Case: c.Terms.Case, Kind: c.Terms.Dataset}
+		}}
+
+	Tallies = state.Map[Tally]{Noun: "tally", Parts: []string{"consent"},
+		Doc:   "How often a consent has been used; absent where it has not been.",
+		Index: func(t Tally) state.Index { return state.Index{Subject: t.Subject} }}
+
+	Codes = state.Map[Code]{Noun: "code", Parts: []string{"id"},
+		Doc: "A one-time code a subject has signed, of which an officer at a window makes a consent.",
+		Index: func(c Code) state.Index {
+			return state.Index{Subject: c.Terms.Subject, Agency: providerOf(c.Terms.Dataset), Peer: c.Terms.Consumer, Case: c.Terms.Case, Kind: c.Terms.Dataset}
 		}}
 
 	Uses = state.Map[Use]{Noun: "use", Parts: []string{"id"},
@@ -60,7 +70,7 @@ var (
 )
 
 // Collections of this contract, for the projection, the auditor and the catalogue of keys.
-var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Tickets, Subjects, Keys, Consents, Uses, Logs, Anchors, AllSeries, Commitments,
+var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Tickets, Subjects, Keys, Consents, Tallies, Codes, Uses, Logs, Anchors, AllSeries, Commitments,
 	Requirements, Listings}
 
 // DatasetKey takes a dataset id apart into the parts of its key.

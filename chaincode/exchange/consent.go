@@ -12,6 +12,15 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/state"
 )
 
+// Tally counts the uses of a consent. It is a record of its own, so that a revocation, which changes the consent, and uses,
+// which change the count, never compete: whoever revokes is not held up by who uses, and a use that read the consent before
+// it was revoked is invalid. A consent that nobody has used has none. Key: the consent's id.
+type Tally struct {
+	state.Head
+	Subject string `json:"subject"`
+	Uses    int    `json:"uses"`
+}
+
 // ConsentVerify is the read that verifies a consent's signatures anew.
 const ConsentVerify = "consent:Verify"
 
@@ -36,8 +45,11 @@ type Signatures struct {
 // Verify verifies what a subject signed for a consent, by the keys of their time. by is the key that signed the consent,
 // revokedBy the one that signed its revocation, nil where none did. Faults: signature.forged and those of signed.Open.
 func (c Consent) Verify(by KeyPeriod, revokedBy *KeyPeriod) (s Signatures, err error) {
-	var terms ConsentTerms
-	if err := signed.Open(c.JWS, "consent.jws", ConsentKind, by.SigningKey, &terms); err != nil {
+	kind, terms := ConsentKind, any(new(ConsentTerms))
+	if c.Code != "" {
+		kind, terms = CodeKind, new(CodeTerms)
+	}
+	if err := signed.Open(c.JWS, "consent.jws", kind, by.SigningKey, terms); err != nil {
 		return s, err
 	}
 	if revokedBy != nil {
@@ -179,35 +191,41 @@ func (c Consent) live(at time.Time) error {
 	return nil
 }
 
-// spend counts one more use, if the consent was given for it. consumer is who uses.
-func (c Consent) spend(r RequestUse, consumer string, at time.Time) (Consent, error) {
+// spend counts one more use, if the consent was given for it. consumer is who uses, t the count so far.
+func (c Consent) spend(r RequestUse, t Tally, consumer string, at time.Time) (Tally, error) {
 	if c.Terms.Subject != r.Subject {
-		return c, ErrConsentMismatch.On("request.subject", "equals:consent.subject")
+		return t, ErrConsentMismatch.On("request.subject", "equals:consent.subject")
 	}
 	if err := c.live(at); err != nil {
-		return c, err
+		return t, err
 	}
 	if c.Terms.Dataset != r.Dataset {
-		return c, ErrConsentMismatch.On("request.dataset", "equals:consent.dataset")
+		return t, ErrConsentMismatch.On("request.dataset", "equals:consent.dataset")
 	}
 	if !subset(r.Fields, c.Terms.Fields) {
-		return c, ErrFieldUnconsented
+		return t, ErrFieldUnconsented
 	}
 	if c.Terms.Consumer != consumer {
-		return c, ErrConsentMismatch.On("creator.agency", "equals:consent.consumer")
+		return t, ErrConsentMismatch.On("creator.agency", "equals:consent.consumer")
 	}
 	if c.Terms.Purpose != r.Purpose {
-		return c, ErrConsentMismatch.On("request.purpose", "equals:consent.purpose")
+		return t, ErrConsentMismatch.On("request.purpose", "equals:consent.purpose")
 	}
 	if c.Terms.Case != r.Case {
-		return c, ErrConsentMismatch.On("request.case", "equals:consent.case")
+		return t, ErrConsentMismatch.On("request.case", "equals:consent.case")
 	}
-	if c.Uses >= c.Terms.MaxUses {
-		return c, ErrConsentExhausted
+	if t.Uses >= c.Terms.MaxUses {
+		return t, ErrConsentExhausted
 	}
-	c.Uses++
-	return c, nil
+	if t.Uses == 0 {
+		t = Tally{Head: state.Head{ID: c.ID, Status: Kept, First: Kept}, Subject: c.Terms.Subject}
+	}
+	t.Uses++
+	return t, nil
 }
+
+// Given is what to announce of a consent that was made of a code.
+func (c Consent) Given() kernel.Change { return c.change(EventConsentGiven) }
 
 func (c Consent) change(event string) kernel.Change {
 	return kernel.Change{Type: event, ID: c.ID, Subject: c.Terms.Subject, Agency: c.Terms.Consumer, Case: c.Terms.Case}

@@ -213,8 +213,8 @@ type Consent struct {
 	state.Head
 	Terms      ConsentTerms `json:"terms"`
 	JWS        string       `json:"jws"`
-	Key        string       `json:"key"` // thumbprint of the key that signed it
-	Uses       int          `json:"uses"`
+	Key        string       `json:"key"`            // thumbprint of the key that signed it
+	Code       string       `json:"code,omitempty"` // the one-time code it was made of; the JWS is the code's
 	RevokedAt  *time.Time   `json:"revoked_at,omitempty"`
 	Revocation string       `json:"revocation,omitempty"`     // the JWS
 	RevokedBy  string       `json:"revocation_key,omitempty"` // thumbprint of the key that signed the revocation

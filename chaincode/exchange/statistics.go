@@ -7,8 +7,8 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
-// Tally is what statistics count by. A use is counted once for each thing that happened to it, on the day of that.
-type Tally struct {
+// Count is what statistics count by. A use is counted once for each thing that happened to it, on the day of that.
+type Count struct {
 	Day      string `json:"day,omitempty"` // YYYY-MM-DD in Beijing time, by the transaction's timestamp
 	Dataset  string `json:"dataset,omitempty"`
 	Provider string `json:"provider,omitempty"`
@@ -17,11 +17,11 @@ type Tally struct {
 	What     string `json:"what,omitempty"` // requested, delivered, acknowledged, verified …: the verb of the change's type
 }
 
-// TallyParts are what statistics can be broken down by, in their order.
-var TallyParts = []string{"day", "dataset", "provider", "consumer", "purpose", "what"}
+// CountParts are what statistics can be broken down by, in their order.
+var CountParts = []string{"day", "dataset", "provider", "consumer", "purpose", "what"}
 
-// Values are the parts in the order of TallyParts.
-func (t *Tally) Values() []*string {
+// Values are the parts in the order of CountParts.
+func (t *Count) Values() []*string {
 	return []*string{&t.Day, &t.Dataset, &t.Provider, &t.Consumer, &t.Purpose, &t.What}
 }
 
@@ -36,9 +36,9 @@ func Rounded(n int64) int64 { return n - n%PublishedMultiple }
 // useEvents is how the types of changes of uses begin; the verb and the version follow.
 const useEvents = "use."
 
-// Tallies are what a transaction's changes are counted as; use gives the use of an id as the transaction left it.
-func Tallies(changes []kernel.Change, at time.Time, use func(id string) (Use, bool)) []Tally {
-	var all []Tally
+// Counts are what a transaction's changes are counted as; use gives the use of an id as the transaction left it.
+func Counts(changes []kernel.Change, at time.Time, use func(id string) (Use, bool)) []Count {
+	var all []Count
 	for _, c := range changes {
 		rest, ours := strings.CutPrefix(c.Type, useEvents)
 		if !ours {
@@ -46,7 +46,7 @@ func Tallies(changes []kernel.Change, at time.Time, use func(id string) (Use, bo
 		}
 		what, _, _ := strings.Cut(rest, ".")
 		if u, found := use(c.ID); found {
-			all = append(all, Tally{at.In(Beijing).Format(time.DateOnly), u.Dataset, u.Provider, u.Consumer, u.Purpose, what})
+			all = append(all, Count{at.In(Beijing).Format(time.DateOnly), u.Dataset, u.Provider, u.Consumer, u.Purpose, what})
 		}
 	}
 	return all

@@ -13,15 +13,15 @@ import (
 func TestTallies(t *testing.T) {
 	late := time.Date(2026, 3, 2, 16, 0, 0, 0, time.UTC) // midnight in Beijing
 	use := func(id string) (exchange.Use, bool) { return used(1), id == useID }
-	got := exchange.Tallies([]kernel.Change{
+	got := exchange.Counts([]kernel.Change{
 		{Type: exchange.EventUseRequested, ID: useID}, {Type: exchange.EventUseDelivered, ID: useID},
 		{Type: exchange.EventConsentGiven, ID: otherID}, {Type: exchange.EventUseRequested, ID: otherID},
 	}, late, use)
-	want := exchange.Tally{Day: "2026-03-03", Dataset: housing + "/premises", Provider: housing, Consumer: tax, Purpose: "tax.check", What: "requested"}
+	want := exchange.Count{Day: "2026-03-03", Dataset: housing + "/premises", Provider: housing, Consumer: tax, Purpose: "tax.check", What: "requested"}
 	delivered := want
 	delivered.What = "delivered"
-	require.Equal(t, []exchange.Tally{want, delivered}, got)
-	require.Equal(t, "2026-03-02", exchange.Tallies([]kernel.Change{{Type: exchange.EventUseRequested, ID: useID}}, late.Add(-time.Millisecond), use)[0].Day)
+	require.Equal(t, []exchange.Count{want, delivered}, got)
+	require.Equal(t, "2026-03-02", exchange.Counts([]kernel.Change{{Type: exchange.EventUseRequested, ID: useID}}, late.Add(-time.Millisecond), use)[0].Day)
 }
 
 func TestRounded(t *testing.T) {

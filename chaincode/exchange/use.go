@@ -26,12 +26,13 @@ type Context struct {
 	Matter  Matter   // of the case
 	Consent *Consent // nil: none named
 	Taken   bool     // another use has the ticket proposed (Grant.Ticket)
+	Tally   Tally    // of the consent's uses so far
 }
 
-// Outcome is what a use changes besides its own record: the counted consent, if there is one, and the log.
+// Outcome is what a use changes besides its own record: the count of the consent's uses, if there is one, and the log.
 type Outcome struct {
-	Log     Log
-	Consent *Consent
+	Log   Log
+	Tally *Tally
 }
 
 // Validate implements kernel.Validator. Purpose, legal basis and case are compulsory.
@@ -109,11 +110,11 @@ func (r RequestUse) Request(id string, by access.Caller, c Context, at time.Time
 		return u, o, event, ErrConsentRequired
 	}
 	if c.Consent != nil {
-		spent, err := c.Consent.spend(r, by.Agency, at)
+		spent, err := c.Consent.spend(r, c.Tally, by.Agency, at)
 		if err != nil {
 			return u, o, event, err
 		}
-		o.Consent = &spent
+		o.Tally = &spent
 	}
 	u = Use{
 		Head:    state.Head{ID: id, Status: Requested, Created: state.Stamp{At: at}},

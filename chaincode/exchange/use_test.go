@@ -40,9 +40,9 @@ type useWorld struct {
 
 func freshUse() *useWorld {
 	consent := given()
-	consent.Uses = 1
 	return &useWorld{asTax, useRequest(), exchange.Context{
 		Dataset: premises(), Grant: granted(), Consent: &consent,
+		Tally:  exchange.Tally{Head: state.Head{ID: otherID, Status: exchange.Kept, First: exchange.Kept, Version: 1}, Subject: alice, Uses: 1},
 		Log:    exchange.Log{Subject: alice, Count: 6, Root: hashB, Peaks: []string{hashA, hashB}, Last: otherID},
 		Matter: exchange.Matter{Subject: alice, Open: true, Agencies: []string{housing, tax}},
 	}, now}
@@ -55,8 +55,8 @@ func TestRequestUse(t *testing.T) {
 		u, o, event, err := w.request.Request(useID, w.by, w.Context, w.at)
 		if err == nil {
 			require.Equal(t, used(7), u)
-			require.Equal(t, 2, o.Consent.Uses, "counted")
-			require.Equal(t, 1, w.Consent.Uses, "the consent that was read is left alone")
+			require.Equal(t, 2, o.Tally.Uses, "counted")
+			require.Equal(t, given(), *w.Consent, "the consent that was read is left alone")
 			leaf, err := u.Entry().Leaf()
 			require.NoError(t, err)
 			require.Equal(t, exchange.Log{Subject: alice, Count: 7, Root: o.Log.Root, Peaks: []string{hashA, hashB, hex.EncodeToString(leaf)}, Last: useID}, o.Log)
@@ -92,7 +92,7 @@ func TestRequestUse(t *testing.T) {
 		{"consent for another consumer", func(w *world) { w.Consent.Terms.Consumer = police }, "exchange.consent_mismatch"},
 		{"consent for another purpose", func(w *world) { w.Consent.Terms.Purpose = "business.start" }, "exchange.consent_mismatch"},
 		{"consent for another case", func(w *world) { w.Consent.Terms.Case = useID }, "exchange.consent_mismatch"},
-		{"consent used up", func(w *world) { w.Consent.Uses = 2 }, "exchange.consent_exhausted"},
+		{"consent used up", func(w *world) { w.Tally.Uses = 2 }, "exchange.consent_exhausted"},
 		{"no ticket", func(w *world) { w.request.Ticket = 0 }, "exchange.ticket_mismatch"},
 		{"ticket beyond the quota", func(w *world) { w.Grant.Terms.Quota.Uses = 2 }, "exchange.quota_exhausted"},
 		{"ticket taken", func(w *world) { w.Taken = true }, "exchange.ticket_taken"},
@@ -121,7 +121,7 @@ func TestRequestUseWithoutConsent(t *testing.T) {
 			require.Equal(t, c.reason, reason(err))
 			if err == nil {
 				require.Empty(t, u.Consent)
-				require.Nil(t, o.Consent)
+				require.Nil(t, o.Tally)
 				require.Equal(t, 7, o.Log.Count)
 			}
 		})

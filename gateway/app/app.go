@@ -73,6 +73,8 @@ type Peers interface {
 	Deliver(ctx context.Context, msp, use string, selector Delivery) (seal.Envelope, error)
 	// Chunk fetches a chunk of a file that was delivered.
 	Chunk(ctx context.Context, msp, use, stream string, number int) (SealedChunk, error)
+	// OpenCode asks the citizens' gateway whether the digits entered for a code are the right ones.
+	OpenCode(ctx context.Context, msp, code string, opening Opening) (seal.Envelope, error)
 }
 
 // Connectors read departments' databases.

@@ -142,7 +142,11 @@ func (a *App) materialsOf(ctx context.Context, c collaboration.Case, d collabora
 		if m.Source != collaboration.FromDataset {
 			continue
 		}
-		if consent, found := a.consentFor(consents, m); found {
+		consent, found, err := a.consentFor(ctx, consents, m)
+		if err != nil {
+			return nil, err
+		}
+		if found {
 			materials[i].Consent = consent.ID
 		}
 		for _, u := range uses {
@@ -155,17 +159,19 @@ func (a *App) materialsOf(ctx context.Context, c collaboration.Case, d collabora
 }
 
 // consentFor finds a live consent that covers a material.
-func (a *App) consentFor(consents []exchange.Consent, m collaboration.Material) (exchange.Consent, bool) {
+func (a *App) consentFor(ctx context.Context, consents []exchange.Consent, m collaboration.Material) (exchange.Consent, bool, error) {
 	now := a.now()
-	at := slices.IndexFunc(consents, func(c exchange.Consent) bool {
+	for _, c := range consents {
 		t := c.Terms
-		return c.Status == exchange.Given && t.Dataset == m.Dataset && t.Consumer == m.For && covers(t.Fields, m.Fields) &&
-			now.Before(t.Until) && c.Uses < t.MaxUses
-	})
-	if at < 0 {
-		return exchange.Consent{}, false
+		if c.Status != exchange.Given || t.Dataset != m.Dataset || t.Consumer != m.For || !covers(t.Fields, m.Fields) || !now.Before(t.Until) {
+			continue
+		}
+		tally, _, err := find[exchange.Tally](ctx, a, exchange.Tallies.Noun, c.ID)
+		if err != nil || tally.Uses < t.MaxUses {
+			return c, err == nil, err
+		}
 	}
-	return consents[at], true
+	return exchange.Consent{}, false, nil
 }
 
 func covers(wide, narrow []string) bool {

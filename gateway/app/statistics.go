@@ -32,7 +32,7 @@ type UseStatistics struct {
 
 // UseCount is one number.
 type UseCount struct {
-	exchange.Tally
+	exchange.Count
 	N int64 `json:"n" doc:"How often."`
 }
 
@@ -58,15 +58,15 @@ func (a *App) ExactStatistics(ctx context.Context, who Actor, req Statistics) (U
 }
 
 func (a *App) statistics(ctx context.Context, req Statistics) (s UseStatistics, err error) {
-	q := store.CountQuery{From: req.From, Until: req.Until, By: []string{"what"}, Tally: exchange.Tally{
+	q := store.CountQuery{From: req.From, Until: req.Until, By: []string{"what"}, Count: exchange.Count{
 		Dataset: req.Dataset, Provider: req.Provider, Consumer: req.Consumer, Purpose: req.Purpose, What: req.What,
 	}}
 	if req.By != "" {
 		q.By = strings.Split(req.By, ",")
 	}
 	for _, part := range q.By {
-		if !slices.Contains(exchange.TallyParts, part) {
-			return s, fault.Field("query.by", "one_of:"+strings.Join(exchange.TallyParts, ","), "name parts that statistics have")
+		if !slices.Contains(exchange.CountParts, part) {
+			return s, fault.Field("query.by", "one_of:"+strings.Join(exchange.CountParts, ","), "name parts that statistics have")
 		}
 	}
 	if s.AsOf, err = a.wait(ctx, req.After); err != nil {
@@ -78,7 +78,7 @@ func (a *App) statistics(ctx context.Context, req Statistics) (s UseStatistics, 
 	}
 	s.Items = make([]UseCount, len(counts))
 	for i, c := range counts {
-		s.Items[i] = UseCount{c.Tally, c.N}
+		s.Items[i] = UseCount{c.Count, c.N}
 	}
 	return s, nil
 }

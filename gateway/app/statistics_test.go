@@ -49,18 +49,18 @@ func TestStatisticsAreThoseOfTheBlocks(t *testing.T) {
 	}
 	usage := s.usage()
 	auditor, anybody := s.as("audit", "auditor"), s.as("services", "")
-	for _, by := range [][]string{{"what"}, {"day"}, {"what", "consumer"}, {"dataset", "provider"}, exchange.TallyParts} {
+	for _, by := range [][]string{{"what"}, {"day"}, {"what", "consumer"}, {"dataset", "provider"}, exchange.CountParts} {
 		exact, err := do[app.UseStatistics](s, auditor, http.MethodGet, "/v1/audit/statistics/uses?by="+strings.Join(by, ","), nil)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, exact.Multiple)
 		var got []audit.Counted
 		for _, c := range exact.Items {
-			got = append(got, audit.Counted{Tally: c.Tally, N: c.N})
+			got = append(got, audit.Counted{Count: c.Count, N: c.N})
 		}
 		require.Equal(t, usage.Counts(by...), got, by)
 	}
 	require.Equal(t, []audit.Counted{
-		{Tally: exchange.Tally{What: "acknowledged"}, N: 5}, {Tally: exchange.Tally{What: "delivered"}, N: 5}, {Tally: exchange.Tally{What: "requested"}, N: 5},
+		{Count: exchange.Count{What: "acknowledged"}, N: 5}, {Count: exchange.Count{What: "delivered"}, N: 5}, {Count: exchange.Count{What: "requested"}, N: 5},
 	}, usage.Counts("what"))
 
 	public, err := do[app.UseStatistics](s, anybody, http.MethodGet, "/v1/statistics/uses", nil)

@@ -242,7 +242,11 @@ func (a *App) fromMaterial(ctx context.Context, who Actor, c collaboration.Case,
 		if err != nil {
 			return nil, err
 		}
-		if consent, found := a.consentFor(consents, m); found {
+		consent, found, err := a.consentFor(ctx, consents, m)
+		if err != nil {
+			return nil, err
+		}
+		if found {
 			r.Consent = consent.ID
 		} else if len(consents) > 0 {
 			r.Consent = consents[len(consents)-1].ID // the ledger says what is wrong with it

@@ -55,7 +55,7 @@ func (f *Folder) Fold(b block.Block) (store.Rows, error) {
 			}
 		}
 		rows.Changes = append(rows.Changes, f.changes(b.Number, tx)...)
-		rows.Tallies = append(rows.Tallies, f.tallies(tx)...)
+		rows.Counts = append(rows.Counts, f.counts(tx)...)
 	}
 	return rows, nil
 }
@@ -136,8 +136,8 @@ func (f *Folder) changes(number uint64, tx block.Transaction) []store.Change {
 	return rows
 }
 
-// tallies makes what one valid transaction is counted as.
-func (f *Folder) tallies(tx block.Transaction) []exchange.Tally {
+// counts makes what one valid transaction is counted as.
+func (f *Folder) counts(tx block.Transaction) []exchange.Count {
 	if _, ours := f.nouns[exchange.Name]; !ours {
 		return nil
 	}
@@ -145,7 +145,7 @@ func (f *Folder) tallies(tx block.Transaction) []exchange.Tally {
 		return nil
 	}
 	var uses map[string]exchange.Use // read if one is counted
-	return exchange.Tallies(tx.Event.Envelope.Changes, tx.At, func(id string) (exchange.Use, bool) {
+	return exchange.Counts(tx.Event.Envelope.Changes, tx.At, func(id string) (exchange.Use, bool) {
 		if uses == nil {
 			uses = written(tx)
 		}

@@ -12,8 +12,9 @@ import (
 // drafts write nothing: they are made anew each time. Of a draft, the idempotency key decides the case's id. A webhook is
 // shown as it stands now; what was asked for is not done again.
 var drafts = map[string][]string{
-	"POST /v1/drafts":      {"idempotency_key", "case"},
-	"POST /v1/anchor-jobs": {"dataset"}, // a job that is done is not done again
+	"POST /v1/drafts":                                  {"idempotency_key", "case"},
+	"POST /v1/code-drafts":                             {},
+	"POST /v1/anchor-jobs":                             {"dataset"}, // a job that is done is not done again
 	"PUT /v1/anchor-jobs/{agency}/{code}/cancellation": {"dataset"},
 	"POST /v1/offline/proposals":                       {},
 	"POST /v1/webhooks":                                {"id", "url"},

@@ -30,6 +30,11 @@ func betweenRoutes(a *app.App) []Route {
 			Reasons: []string{"use.missing", "use.purged", "exchange.not_delivered", "file.chunk_missing"},
 		},
 		{
+			Method: http.MethodPost, Path: "/v1/codes/{id}/opening", Roles: []string{app.Public}, Handler: Handle(a.OpenCode),
+			Doc:     Doc{Tag: "between gateways", Summary: "Judge the digits of a one-time code", Detail: "The attempt must be the last that the ledger has counted. The answer, the salt with which the code is redeemed, is sealed to the agency that made it."},
+			Reasons: []string{"code.missing", "code.other_attempt", "exchange.code_wrong", "exchange.agency_unregistered", "sealed.cannot_open", "sealed.other_content", "gateway.not_served", "projection.behind"},
+		},
+		{
 			Method: http.MethodGet, Path: "/v1/transactions/{id}", Roles: []string{app.Citizen, app.Officer, app.AgencyAdmin, app.Portal, app.Auditor}, Polls: true, Handler: Handle(a.Transaction),
 			Stream:  Follow(a.FollowTransaction, Sends[app.Transaction]("", "What is known now; the last message is final.")),
 			Doc:     Doc{Tag: "transactions", Summary: "What became of a write", Detail: "Where a write was answered 202. With `Prefer: wait=N` the answer waits for the outcome. Who accepts `text/event-stream` is told until the outcome is final."},

@@ -99,6 +99,35 @@ func citizenRoutes(a *app.App) []Route {
 			Reasons: []string{"projection.behind"},
 		},
 		{
+			Method: http.MethodPost, Path: "/v1/code-drafts", Roles: citizens, Writes: Nothing, Handler: Handle(a.DraftCode),
+			Doc:     Doc{Tag: "codes", Summary: "Prepare a one-time code", Detail: "Gives the terms to sign and the salt with which the eight digits are hashed. The digits are the citizen's own. Nothing is written."},
+			Reasons: []string{"gateway.not_served"},
+		},
+		{
+			Method: http.MethodPost, Path: "/v1/codes", Roles: submitters, Status: http.StatusCreated, Handler: Handle(a.GiveCode),
+			Doc:     Doc{Tag: "codes", Summary: "Give a one-time code", Detail: "Of which an officer at a window can make a consent, once and within minutes."},
+			Reasons: append([]string{"code.conflict", "exchange.channel_mismatch", "exchange.code_expired", "exchange.dataset_withdrawn", "exchange.field_unknown", "dataset.missing", "subject.missing", "gateway.not_served"}, signatureReasons...),
+		},
+		{
+			Method: http.MethodGet, Path: "/v1/codes", Roles: []string{app.Citizen, app.Auditor}, Handler: Handle(a.Codes),
+			Doc:     Doc{Tag: "codes", Summary: "List one-time codes", Detail: "What they allow, how often digits were entered for them, and what they were redeemed for."},
+			Reasons: []string{"projection.behind"},
+		},
+		{
+			Method: http.MethodPost, Path: "/v1/code-pictures", Roles: citizens, Writes: Nothing, Handler: Handle(a.PictureCode),
+			Doc: Doc{Tag: "codes", Summary: "Draw a one-time code as a QR code", Detail: "Nothing is kept."},
+		},
+		{
+			Method: http.MethodPost, Path: "/v1/codes/redemption", Roles: []string{app.Officer}, Status: http.StatusCreated, Writes: Several, Handler: Handle(a.RedeemCode),
+			Doc: Doc{Tag: "codes", Summary: "Redeem a one-time code at the window", Detail: "Makes a consent for the officer's agency and the case. By the digits the citizen says, or by the text of the QR code they show. " +
+				"Digits are an attempt each time they are sent: a code has five. Sent again with the same key, it goes on where it stopped."},
+			Reasons: []string{
+				"case.missing", "code.missing", "code.ambiguous", "code.other_attempt", "access.other_agency", "idempotency.conflict", "exchange.agency_unregistered", "exchange.code_redeemed", "exchange.code_not_yet_valid", "exchange.code_expired",
+				"exchange.code_key_retired", "exchange.code_mismatch", "exchange.code_dead", "exchange.code_wrong", "exchange.case_closed", "exchange.case_mismatch", "exchange.agency_not_in_case",
+				"sealed.cannot_open", "sealed.other_content", "neighbour.unreachable", "neighbour.unknown", "gateway.not_served", "projection.behind",
+			},
+		},
+		{
 			Method: http.MethodGet, Path: "/v1/consents/{id}/signatures", Roles: []string{app.Citizen, app.Officer, app.Auditor}, Handler: Handle(a.ConsentSignatures),
 			Doc:     Doc{Tag: "consents", Summary: "Verify a consent's signatures", Detail: "What the citizen signed, each with the key of its time. For the citizen, the two agencies concerned, and auditors."},
 			Reasons: []string{"consent.missing", "key.missing", "access.other_agency", "signature.forged"},

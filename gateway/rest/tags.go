@@ -11,6 +11,7 @@ var chineseTags = map[string]string{
 	"subjects":          "主体",
 	"cases":             "办件",
 	"consents":          "授权同意",
+	"codes":             "一次性授权码",
 	"tasks":             "待办任务",
 	"uses":              "用数",
 	"certificates":      "电子证照",

@@ -200,6 +200,7 @@ func (t *tour) deciding() {
 	t.call("GET /v1/uses/{id}/chunks/{stream}/{number}", "services", nobody, nil, use, root, "0")
 	t.call("PUT /v1/uses/{id}/purge", "market", "officer.regulation", app.PurgeUse{Reason: "case.over"}, use)
 
+	t.window(id)
 	t.call("PUT /v1/cases/{id}/steps/{step}/claim", "market", "officer.tax", nil, id, "tax-registration")
 	t.call("PUT /v1/cases/{id}/steps/{step}/approval", "market", "officer.tax", app.ApproveStep{}, id, "tax-registration")
 	t.call("PUT /v1/cases/{id}/steps/{step}/claim", "market", "officer.regulation", nil, id, "registration")
@@ -249,6 +250,25 @@ func (t *tour) looking(id string, view map[string]any) {
 func licence() *app.Content {
 	return &app.Content{Values: json.RawMessage(`{"credit_code":"911101990000000000","enterprise_name":"a","legal_representative":"b",
 		"premises_address":"c","business_scope":"d","registered_capital_yuan":1,"established_on":"2026-01-01"}`)}
+}
+
+// window has a one-time code made and redeemed by its digits.
+func (t *tour) window(id string) {
+	var d app.DraftedCode
+	raw, err := json.Marshal(t.call("POST /v1/code-drafts", "services", "citizen1", app.DraftCode{Dataset: "services.police/identity", Fields: []string{"name"}, Purpose: service, Case: id}))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(raw, &d))
+	digits, err := exchange.NewDigits()
+	require.NoError(t, err)
+	d.Terms.Hash, err = exchange.HashCode(d.Salt, d.Terms.Channel, d.Terms.Subject, digits)
+	require.NoError(t, err)
+	code := text(t.call("POST /v1/codes", "services", "citizen1", app.GiveCode{Code: t.sign(exchange.CodeKind, d.Terms)}), "id")
+	t.call("POST /v1/code-pictures", "services", "citizen1", app.PictureCode{Ticket: exchange.CodeTicket{Code: code, Digits: digits, Salt: d.Salt}.Text()})
+	t.call("POST /v1/codes/redemption", "market", "officer.tax", app.RedeemCode{Case: id, Digits: digits})
+	t.call("GET /v1/codes", "services", "citizen1", nil)
+	entered, found := t.city.Entered(code)
+	require.True(t, found)
+	t.call("POST /v1/codes/{id}/opening", "services", nobody, entered, code)
 }
 
 // keys puts new keys in the place of citizen1's: the citizen's own doing, then an officer's. Nothing is signed after it.

@@ -59,6 +59,11 @@ func (n neighbours) Chunk(ctx context.Context, msp, use, stream string, number i
 	return ask[app.SealedChunk](ctx, n, msp, http.MethodGet, path, nil)
 }
 
+// OpenCode implements app.Peers.
+func (n neighbours) OpenCode(ctx context.Context, msp, code string, opening app.Opening) (seal.Envelope, error) {
+	return ask[seal.Envelope](ctx, n, msp, http.MethodPost, "/v1/codes/"+url.PathEscape(code)+"/opening", opening)
+}
+
 func ask[T any](ctx context.Context, n neighbours, msp, method, path string, body any) (answer T, err error) {
 	to, ok := n[msp]
 	if !ok {

@@ -15,23 +15,23 @@ var addCounts = database.ForMany(`INSERT INTO counts ({columns}) {rows}
 	ON CONFLICT (day, dataset, provider, consumer, purpose, what) DO UPDATE SET n = counts.n + excluded.n`,
 	"day text, dataset text, provider text, consumer text, purpose text, what text, n bigint")
 
-// counted collects the tallies of blocks, each once.
+// counted collects the counts of blocks, each once.
 func counted(all []Rows) *database.Rows {
-	times := map[exchange.Tally]int64{}
-	var tallies []exchange.Tally // in the order of the ledger
+	times := map[exchange.Count]int64{}
+	var counts []exchange.Count // in the order of the ledger
 	for _, rows := range all {
-		for _, t := range rows.Tallies {
+		for _, t := range rows.Counts {
 			for _, value := range t.Values() {
 				*value = database.Text(*value)
 			}
 			if times[t]++; times[t] == 1 {
-				tallies = append(tallies, t)
+				counts = append(counts, t)
 			}
 		}
 	}
 	rows := addCounts.Rows()
-	rows.Expect(len(tallies))
-	for _, t := range tallies {
+	rows.Expect(len(counts))
+	for _, t := range counts {
 		rows.Add(t.Day, t.Dataset, t.Provider, t.Consumer, t.Purpose, t.What, times[t])
 	}
 	return rows
@@ -39,7 +39,7 @@ func counted(all []Rows) *database.Rows {
 
 // Count is how often something happened.
 type Count struct {
-	exchange.Tally
+	exchange.Count
 	N int64
 }
 
@@ -49,16 +49,16 @@ const MaxCounts = 10_000
 // CountQuery selects and breaks down. Empty fields select nothing out; From and Until are days, included.
 type CountQuery struct {
 	From, Until string
-	exchange.Tally
-	By []string // of exchange.TallyParts
+	exchange.Count
+	By []string // of exchange.CountParts
 }
 
 // Counts sums what fits, for each combination of what it is broken down by, in the order of that. Fault: request.too_large
 // where there are more than MaxCounts.
 func (s *Store) Counts(ctx context.Context, q CountQuery) ([]Count, error) {
 	var sel selection
-	for i, value := range q.Tally.Values() {
-		sel.is(exchange.TallyParts[i], *value)
+	for i, value := range q.Count.Values() {
+		sel.is(exchange.CountParts[i], *value)
 	}
 	if q.From != "" {
 		sel.where, sel.values = append(sel.where, "day >= ?"), append(sel.values, q.From)
@@ -66,7 +66,7 @@ func (s *Store) Counts(ctx context.Context, q CountQuery) ([]Count, error) {
 	if q.Until != "" {
 		sel.where, sel.values = append(sel.where, "day <= ?"), append(sel.values, q.Until)
 	}
-	columns := slices.DeleteFunc(slices.Clone(exchange.TallyParts), func(part string) bool { return !slices.Contains(q.By, part) })
+	columns := slices.DeleteFunc(slices.Clone(exchange.CountParts), func(part string) bool { return !slices.Contains(q.By, part) })
 	text := "SELECT " + strings.Join(append(slices.Clone(columns), "CAST(COALESCE(SUM(n), 0) AS BIGINT)"), ", ") + " FROM counts"
 	if len(sel.where) > 0 {
 		text += " WHERE " + strings.Join(sel.where, " AND ")
@@ -84,8 +84,8 @@ func (s *Store) Counts(ctx context.Context, q CountQuery) ([]Count, error) {
 	for rows.Next() {
 		var c Count
 		into := make([]any, 0, len(columns)+1)
-		for i, value := range c.Tally.Values() {
-			if slices.Contains(columns, exchange.TallyParts[i]) {
+		for i, value := range c.Count.Values() {
+			if slices.Contains(columns, exchange.CountParts[i]) {
 				into = append(into, value)
 			}
 		}

@@ -16,14 +16,14 @@ import (
 // Usage is what blocks say of the uses of data: statistics that anyone who has the blocks recomputes, and the uses to which
 // something should have happened. The zero value is ready. Blocks are added in their order.
 type Usage struct {
-	counts map[exchange.Tally]int64
+	counts map[exchange.Count]int64
 	open   map[string]exchange.Use // awaited or delivered, as they stand
 }
 
 // Add takes in a block. Only valid transactions count.
 func (u *Usage) Add(b block.Block) {
 	if u.counts == nil {
-		u.counts, u.open = map[exchange.Tally]int64{}, map[string]exchange.Use{}
+		u.counts, u.open = map[exchange.Count]int64{}, map[string]exchange.Use{}
 	}
 	for _, tx := range b.Transactions {
 		if tx.Code != block.Valid {
@@ -34,7 +34,7 @@ func (u *Usage) Add(b block.Block) {
 		if tx.Event != nil && tx.Event.Envelope != nil {
 			changes = tx.Event.Envelope.Changes
 		}
-		for _, t := range exchange.Tallies(changes, tx.At, func(id string) (exchange.Use, bool) { use, ok := uses[id]; return use, ok }) {
+		for _, t := range exchange.Counts(changes, tx.At, func(id string) (exchange.Use, bool) { use, ok := uses[id]; return use, ok }) {
 			u.counts[t]++
 		}
 		for id, use := range uses {
@@ -65,16 +65,16 @@ func usesOf(tx block.Transaction) map[string]exchange.Use {
 
 // Counted is one number of a statistic.
 type Counted struct {
-	exchange.Tally
+	exchange.Count
 	N int64 `json:"n"`
 }
 
-// Counts sums what happened for each combination of the parts given (exchange.TallyParts), in their order.
+// Counts sums what happened for each combination of the parts given (exchange.CountParts), in their order.
 func (u *Usage) Counts(by ...string) []Counted {
-	sums := map[exchange.Tally]int64{}
+	sums := map[exchange.Count]int64{}
 	for t, n := range u.counts {
 		for i, value := range t.Values() {
-			if !slices.Contains(by, exchange.TallyParts[i]) {
+			if !slices.Contains(by, exchange.CountParts[i]) {
 				*value = ""
 			}
 		}
@@ -87,7 +87,7 @@ func (u *Usage) Counts(by ...string) []Counted {
 	return counts
 }
 
-func compare(x, y exchange.Tally) int {
+func compare(x, y exchange.Count) int {
 	for i, value := range x.Values() {
 		if c := strings.Compare(*value, *y.Values()[i]); c != 0 {
 			return c

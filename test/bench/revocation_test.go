@@ -14,6 +14,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/state"
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/network/block"
+	"github.com/hutong-gov/hutong/test/departments"
 	"github.com/hutong-gov/hutong/test/story"
 )
 
@@ -27,6 +28,7 @@ func TestNetworkRevocation(t *testing.T) {
 	n, err := story.Own(ctx, t.TempDir(), nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, n.Down(context.Background(), network.Purge)) })
+	require.NoError(t, story.Prepare(ctx, n, departments.Generate()))
 	require.NoError(t, n.Up(ctx))
 	r, err := Revoke(ctx, n, RevocationOptions{Times: 12, Citizens: story.DefaultCitizens[:2], Keys: filepath.Join(t.TempDir(), "devices")})
 	require.NoError(t, err)

@@ -58,7 +58,7 @@ func TestSpoiltUses(t *testing.T) {
 		})
 	}
 	require.Zero(t, read[exchange.Log](c, "log:Get", alice).Count)
-	require.Zero(t, read[exchange.Consent](c, "consent:Get", c.consent).Uses)
+	require.ErrorIs(t, c.As(office, access.Auditor).Query("tally:Get", kernel.ByID{ID: c.consent}, nil), fault.New(fault.Missing, "tally.missing", ""))
 	c.do(tax, access.Agency, exchange.UseRequest, plain) // and unspoilt it passes
 }
 

@@ -60,10 +60,10 @@ func numbered(tx *kernel.Tx, id string, r exchange.RequestUse) (u exchange.Use, 
 	if err != nil {
 		return u, event, err
 	}
-	if c := outcome.Consent; c != nil {
-		tx.Touch(&c.Head)
-		c.Changed.Staff = "" // the subject reads it, and which officer it was is none of theirs
-		if err := exchange.Consents.Put(tx.Store, *c, c.ID); err != nil {
+	if t := outcome.Tally; t != nil {
+		tx.Touch(&t.Head)
+		t.Created.Staff, t.Changed.Staff = "", "" // the subject reads it, and which officer it was is none of theirs
+		if err := exchange.Tallies.Put(tx.Store, *t, t.ID); err != nil {
 			return u, event, err
 		}
 	}
@@ -99,13 +99,23 @@ func contextOf(tx *kernel.Tx, r exchange.RequestUse) (c exchange.Context, err er
 	if c.Consent, err = consentOf(tx, "request.consent", r.Consent); err != nil {
 		return c, err
 	}
-	var answer collaboration.CaseState
-	q := aboutCase(r.Case)
-	if err = tx.Ask(q.Chaincode, q.Function, q.Request, &answer); err != nil {
-		return c, fault.Naming("request.case", err)
+	if c.Consent != nil {
+		if c.Tally, _, err = exchange.Tallies.Find(tx.Store, r.Consent); err != nil {
+			return c, err
+		}
 	}
-	c.Matter = exchange.Matter{Subject: answer.Subject, Open: answer.Status == collaboration.Open, Agencies: answer.Agencies}
-	return c, nil
+	c.Matter, err = matterOf(tx, r.Case)
+	return c, err
+}
+
+// matterOf asks the contract of cases about one.
+func matterOf(tx *kernel.Tx, id string) (exchange.Matter, error) {
+	var answer collaboration.CaseState
+	q := aboutCase(id)
+	if err := tx.Ask(q.Chaincode, q.Function, q.Request, &answer); err != nil {
+		return exchange.Matter{}, fault.Naming("request.case", err)
+	}
+	return exchange.Matter{Subject: answer.Subject, Open: answer.Status == collaboration.Open, Agencies: answer.Agencies}, nil
 }
 
 func aboutCase(id string) kernel.Question {

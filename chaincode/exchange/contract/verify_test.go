@@ -95,7 +95,7 @@ func TestVerification(t *testing.T) {
 	c.do(housing, access.Agency, exchange.CommitmentWithdraw, exchange.WithdrawCommitment{Dataset: dataset, Subject: alice, Reason: "error"})
 	last := verify(exchange.Withdrawn, again, besideAgain)
 	require.Equal(t, 7, last.Number)
-	require.Equal(t, 7, read[exchange.Consent](c, "consent:Get", c.consent).Uses, "each is a use of the consent")
+	require.Equal(t, 7, read[exchange.Tally](c, "tally:Get", c.consent).Uses, "each is a use of the consent")
 	require.Equal(t, exchange.Superseded, c.finding(again, besideAgain, func() { c.commit(hashB) }), "it stands again, anew")
 }
 

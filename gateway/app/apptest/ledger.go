@@ -276,3 +276,18 @@ func (p peers) Chunk(ctx context.Context, msp, use, stream string, number int) (
 	to := p.city.Gateways[access.Organisation(msp)]
 	return to.App.Chunk(ctx, app.Actor{Role: app.Public}, app.ChunkOf{ID: use, Stream: stream, Number: number})
 }
+
+// Entered is what a window's gateway sent to the citizens' to have the digits of a code judged.
+func (c *City) Entered(code string) (app.Opening, bool) {
+	found, ok := c.asked.Load("code/" + code)
+	if !ok {
+		return app.Opening{}, false
+	}
+	return found.(app.Opening), true
+}
+
+func (p peers) OpenCode(ctx context.Context, msp, code string, opening app.Opening) (seal.Envelope, error) {
+	to := p.city.Gateways[access.Organisation(msp)]
+	p.city.asked.Store("code/"+code, opening)
+	return to.App.OpenCode(ctx, app.Actor{Role: app.Public}, app.OpenCode{ID: code, Opening: opening})
+}

@@ -536,6 +536,64 @@ func (g Gateway) Consents(ctx context.Context, request Consents, options ...clie
 	return send[Page[exchange.Consent]](ctx, g, http.MethodGet, "/v1/consents", request, options)
 }
 
+// DraftCode is POST /v1/code-drafts: prepare a one-time code.
+//
+// Gives the terms to sign and the salt with which the eight digits are hashed. The digits are the citizen's own.
+// Nothing is written.
+//
+// For citizen.
+// Reasons of its own: gateway.not_served.
+func (g Gateway) DraftCode(ctx context.Context, request DraftCode, options ...client.Option) (DraftedCode, error) {
+	return send[DraftedCode](ctx, g, http.MethodPost, "/v1/code-drafts", request, options)
+}
+
+// GiveCode is POST /v1/codes: give a one-time code.
+//
+// Of which an officer at a window can make a consent, once and within minutes.
+//
+// For citizen, portal.
+// Reasons of its own: code.conflict, exchange.channel_mismatch, exchange.code_expired, exchange.dataset_withdrawn,
+// exchange.field_unknown, dataset.missing, subject.missing, gateway.not_served, signature.forged, signature.kind,
+// signature.malformed, subject.unregistered, access.other_subject.
+func (g Gateway) GiveCode(ctx context.Context, request GiveCode, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPost, "/v1/codes", request, options)
+}
+
+// Codes is GET /v1/codes: list one-time codes.
+//
+// What they allow, how often digits were entered for them, and what they were redeemed for.
+//
+// For citizen, auditor.
+// Reasons of its own: projection.behind.
+func (g Gateway) Codes(ctx context.Context, request Codes, options ...client.Option) (Page[exchange.Code], error) {
+	return send[Page[exchange.Code]](ctx, g, http.MethodGet, "/v1/codes", request, options)
+}
+
+// PictureCode is POST /v1/code-pictures: draw a one-time code as a QR code.
+//
+// Nothing is kept.
+//
+// For citizen.
+func (g Gateway) PictureCode(ctx context.Context, request PictureCode, options ...client.Option) (CodePicture, error) {
+	return send[CodePicture](ctx, g, http.MethodPost, "/v1/code-pictures", request, options)
+}
+
+// RedeemCode is POST /v1/codes/redemption: redeem a one-time code at the window.
+//
+// Makes a consent for the officer's agency and the case. By the digits the citizen says, or by the text of the QR
+// code they show. Digits are an attempt each time they are sent: a code has five. Sent again with the same key, it
+// goes on where it stopped.
+//
+// For officer.
+// Reasons of its own: case.missing, code.missing, code.ambiguous, code.other_attempt, access.other_agency,
+// idempotency.conflict, exchange.agency_unregistered, exchange.code_redeemed, exchange.code_not_yet_valid,
+// exchange.code_expired, exchange.code_key_retired, exchange.code_mismatch, exchange.code_dead, exchange.code_wrong,
+// exchange.case_closed, exchange.case_mismatch, exchange.agency_not_in_case, sealed.cannot_open,
+// sealed.other_content, neighbour.unreachable, neighbour.unknown, gateway.not_served, projection.behind.
+func (g Gateway) RedeemCode(ctx context.Context, request RedeemCode, options ...client.Option) (RedeemedCode, error) {
+	return send[RedeemedCode](ctx, g, http.MethodPost, "/v1/codes/redemption", request, options)
+}
+
 // ConsentSignatures is GET /v1/consents/{id}/signatures: verify a consent's signatures.
 //
 // What the citizen signed, each with the key of its time. For the citizen, the two agencies concerned, and auditors.
@@ -938,6 +996,18 @@ func (g Gateway) Deliver(ctx context.Context, request Deliver, options ...client
 // Reasons of its own: use.missing, use.purged, exchange.not_delivered, file.chunk_missing.
 func (g Gateway) Chunk(ctx context.Context, request ChunkOf, options ...client.Option) (SealedChunk, error) {
 	return send[SealedChunk](ctx, g, http.MethodGet, "/v1/uses/{id}/chunks/{stream}/{number}", request, options)
+}
+
+// OpenCode is POST /v1/codes/{id}/opening: judge the digits of a one-time code.
+//
+// The attempt must be the last that the ledger has counted. The answer, the salt with which the code is redeemed, is
+// sealed to the agency that made it.
+//
+// For public.
+// Reasons of its own: code.missing, code.other_attempt, exchange.code_wrong, exchange.agency_unregistered,
+// sealed.cannot_open, sealed.other_content, gateway.not_served, projection.behind.
+func (g Gateway) OpenCode(ctx context.Context, request OpenCode, options ...client.Option) (Envelope, error) {
+	return send[Envelope](ctx, g, http.MethodPost, "/v1/codes/{id}/opening", request, options)
 }
 
 // Transaction is GET /v1/transactions/{id}: what became of a write.

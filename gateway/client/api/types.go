@@ -388,6 +388,33 @@ type ChunkOf struct {
 	Number int    `json:"-" path:"number"`
 }
 
+// CodePicture is a QR code.
+type CodePicture struct {
+	// The picture as SVG.
+	SVG string `json:"svg"`
+	// The picture as PNG, base64.
+	PNG []uint8 `json:"png"`
+}
+
+// Codes is the request of GET /v1/codes.
+type Codes struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	// Items a page; 50 if absent.
+	PageSize int `json:"-" query:"page_size"`
+	// next_page_token of the page before.
+	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
+	// Only codes of this status.
+	Status string `json:"-" query:"status"`
+}
+
 // CommandView is a write as it was asked for, without its content.
 type CommandView struct {
 	Function       string `json:"function"`
@@ -636,6 +663,22 @@ type Draft struct {
 	Service string `json:"service"`
 }
 
+// DraftCode is the request of POST /v1/code-drafts.
+type DraftCode struct {
+	// The dataset that may be read.
+	Dataset string `json:"dataset"`
+	// The fields that may be read, and nothing else.
+	Fields []string `json:"fields"`
+	// Code: what for.
+	Purpose string `json:"purpose"`
+	// The agency at whose window it may be redeemed; without it, any with a part in the case.
+	Consumer string `json:"consumer,omitempty"`
+	// The case it is for; without it, the officer names one of the citizen's.
+	Case string `json:"case,omitempty"`
+	// In which it can be redeemed; 15 if absent.
+	Minutes int `json:"minutes,omitempty"`
+}
+
 // Drafted: Everything an applicant needs to apply: what is asked, what is fetched instead, and the texts to sign.
 // Nothing has been written.
 type Drafted struct {
@@ -659,6 +702,14 @@ type Drafted struct {
 	Consents []exchange.ConsentTerms `json:"consents"`
 	// The read includes this block and everything before it.
 	AsOf uint64 `json:"as_of_block"`
+}
+
+// DraftedCode: Everything a citizen needs to make a code. Nothing has been written.
+type DraftedCode struct {
+	// To sign as hutong-code+jwt, with hash set to HMAC-SHA-256 of the digits under the salt.
+	Terms exchange.CodeTerms `json:"terms"`
+	// Base64url, 32 bytes. It is in the QR code and nowhere on the ledger.
+	Salt string `json:"salt"`
 }
 
 // Endorse is the request of POST /v1/offline/endorsements.
@@ -815,6 +866,12 @@ type FormView struct {
 	Form       commitment.Document `json:"form"`
 	// The read includes this block and everything before it.
 	AsOf uint64 `json:"as_of_block"`
+}
+
+// GiveCode is the request of POST /v1/codes.
+type GiveCode struct {
+	// Compact JWS of type hutong-code+jwt over the terms.
+	Code string `json:"code"`
 }
 
 // GiveConsent is the request of POST /v1/consents.
@@ -1059,6 +1116,15 @@ type OnStep struct {
 	Step string `json:"-" path:"step"`
 }
 
+// OpenCode is the request of POST /v1/codes/{id}/opening.
+type OpenCode struct {
+	ID string `json:"-" path:"id"`
+	// The digits that were entered, sealed to the portal's agency; their commitment is the code's last attempt.
+	Digits Envelope `json:"digits"`
+	// The block the attempt is in.
+	Block uint64 `json:"block"`
+}
+
 // Payload is a delivery, opened for the officer of the consumer.
 type Payload struct {
 	Use exchange.Use `json:"use"`
@@ -1077,6 +1143,12 @@ type PayloadOf struct {
 	File string `json:"-" query:"file"`
 	// Which chunk of the file, from 0, which it is if absent.
 	Chunk int `json:"-" query:"chunk"`
+}
+
+// PictureCode is the request of POST /v1/code-pictures.
+type PictureCode struct {
+	// hutong-code/1/{code}/{digits}/{salt}: what the officer scans.
+	Ticket string `json:"ticket"`
 }
 
 // Presented is a field of a record with what shows that the provider has committed to it.
@@ -1249,6 +1321,42 @@ type RecoverKey struct {
 	Reason string `json:"reason"`
 	// Whether the consents that are in force end: they do where the lost key may be in somebody else's hands.
 	EndConsents bool `json:"end_consents"`
+}
+
+// RedeemCode is the request of POST /v1/codes/redemption.
+type RedeemCode struct {
+	// The case at the window.
+	Case string `json:"case"`
+	// The eight digits the citizen says. Each time they are sent is an attempt; a code has five.
+	Digits string `json:"digits,omitempty"`
+	// With digits: which dataset the code is for, where the citizen has open codes for several.
+	Dataset string `json:"dataset,omitempty"`
+	// Instead of digits: the text of the QR code the citizen shows.
+	Ticket string `json:"ticket,omitempty"`
+}
+
+// RedeemedCode is the answer to a code that was redeemed.
+type RedeemedCode struct {
+	// The record that was made or changed.
+	ID string `json:"id"`
+	// The record's status after the write.
+	Status string `json:"status"`
+	// Counts the record's changes from 1.
+	Version int `json:"version"`
+	// When, as the transaction claims.
+	At time.Time `json:"at"`
+	// The transaction that did it.
+	Tx string `json:"tx_id"`
+	// The block the transaction is in; a read with min_block of this number sees the write.
+	Block uint64 `json:"block"`
+	// The same request was carried out before; nothing was written now.
+	Replayed bool `json:"replayed,omitempty"`
+	// The consent that was made of it.
+	Consent string `json:"consent"`
+	// What may be read.
+	Dataset string `json:"dataset"`
+	// The fields that may be read.
+	Fields []string `json:"fields"`
 }
 
 // RefuseUse is the request of PUT /v1/uses/{id}/refusal.
@@ -1676,7 +1784,7 @@ type TransactionView struct {
 
 // UseCount: One number.
 type UseCount struct {
-	exchange.Tally
+	exchange.Count
 	// How often.
 	N int64 `json:"n"`
 }

@@ -84,8 +84,8 @@ JSON object a line: the numbers of GET /v1/audit/statistics/uses, or with
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			for _, part := range by {
-				if !slices.Contains(exchange.TallyParts, part) {
-					return fmt.Errorf("--by %s: name any of %s", part, strings.Join(exchange.TallyParts, ", "))
+				if !slices.Contains(exchange.CountParts, part) {
+					return fmt.Errorf("--by %s: name any of %s", part, strings.Join(exchange.CountParts, ", "))
 				}
 			}
 			usage, _, err := readUsage(command.Context(), &of)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/test/bench"
+	"github.com/hutong-gov/hutong/test/departments"
 	"github.com/hutong-gov/hutong/test/story"
 )
 
@@ -44,6 +45,9 @@ func run(ctx context.Context, times int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Down(context.WithoutCancel(ctx), network.Purge)) }()
+	if err := story.Prepare(ctx, n, departments.Generate()); err != nil {
+		return err
+	}
 	if err := n.Up(ctx); err != nil {
 		return err
 	}
