@@ -90,7 +90,6 @@ type Server struct {
 	stage     stage
 	lines     *lines
 	openAPI   []byte
-	page      page
 	streams   *streams
 }
 
@@ -150,7 +149,9 @@ func (s *Server) own() {
 	pages := s.engine.Group("", s.limitAddress)
 	pages.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, "application/json", s.openAPI) })
 	pages.GET("/", s.home)
-	pages.GET(docsPath, s.docs)
+	pages.GET(docsPath, s.show(newDocs()))
+	pages.GET(consentsPath, s.show(newConsents()))
+	pages.GET(signerPath, s.signer)
 	pages.GET("/problems", s.reasons)
 	pages.GET("/problems/:reason", s.reason)
 }

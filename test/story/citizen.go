@@ -3,14 +3,8 @@ package story
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -20,6 +14,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/signed"
 	"github.com/hutong-gov/hutong/gateway/client"
 	"github.com/hutong-gov/hutong/gateway/client/api"
+	device "github.com/hutong-gov/hutong/gateway/client/signer"
 )
 
 // door is the organisation whose gateway serves citizens.
@@ -46,26 +41,25 @@ func SignIn(ctx context.Context, city City, user, keys string) (p Person, block 
 	if p.Me, err = p.gateway().Me(ctx, api.Me{}); err != nil {
 		return p, 0, err
 	}
-	if p.Key, err = deviceKey(filepath.Join(keys, user+".key.pem")); err != nil {
+	if p.Key, err = device.Load(filepath.Join(keys, user+".key.pem")); err != nil {
 		return p, 0, err
 	}
-	public, err := signed.KeyOf(&p.Key.PublicKey)
+	own, err := device.Of(p.Me.Channel, p.Me.Pseudonym, p.Key)
 	if err != nil {
 		return p, 0, err
 	}
+	public := own.Key()
 	if p.Me.Registered {
 		if *p.Me.SigningKey != public {
 			return p, 0, ErrOtherKey
 		}
 		return p, 0, nil
 	}
-	proof, err := signed.Sign(p.Key, exchange.RegistrationKind, exchange.Registration{
-		Channel: p.Me.Channel, Subject: p.Me.Pseudonym, Thumbprint: public.Thumbprint(),
-	})
+	request, err := own.Registration()
 	if err != nil {
 		return p, 0, err
 	}
-	receipt, err := p.gateway().RegisterKey(ctx, api.RegisterKey{SigningKey: public, Proof: proof})
+	receipt, err := p.gateway().RegisterKey(ctx, request)
 	if client.Reason(err) == "subject.conflict" {
 		return p, 0, ErrOtherKey // registered a moment ago, and the projection has not seen it
 	}
@@ -75,45 +69,6 @@ func SignIn(ctx context.Context, city City, user, keys string) (p Person, block 
 
 // ErrOtherKey says that the citizen has registered another key than the one this device keeps.
 var ErrOtherKey = errors.New("another key is registered for this citizen, and it is not on this device")
-
-// deviceKey reads the citizen's key, or makes one.
-func deviceKey(path string) (*ecdsa.PrivateKey, error) {
-	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return newDeviceKey(path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	block, _ := pem.Decode(raw)
-	if block == nil {
-		return nil, fmt.Errorf("%s: not a PEM file", path)
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("%s: not a PKCS#8 key", path)
-	}
-	key, ok := parsed.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("%s: not an EC key", path)
-	}
-	return key, nil
-}
-
-func newDeviceKey(path string) (*ecdsa.PrivateKey, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
-	return key, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
-}
 
 // Sign makes a signature of a kind with the citizen's key.
 func (p Person) Sign(kind string, content any) (string, error) {

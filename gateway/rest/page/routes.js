@@ -152,6 +152,13 @@ function find() {
   element("found").textContent = shown === 1 ? "1 route" : shown + " routes";
 }
 
+// signedIn is told who is signed in, or null.
+function signedIn(user) {
+  element("mine-row").hidden = user === null;
+  if (!user) element("mine").checked = false;
+  find();
+}
+
 // openNamed goes to the route that the address names.
 function openNamed() {
   const row = element(decodeURIComponent(location.hash.slice(1)));

@@ -1,5 +1,6 @@
 "use strict";
-// Signing in: the authorization code flow with PKCE (RFC 7636). The token stays in this tab's session storage.
+// Signing in: the authorization code flow with PKCE (RFC 7636). The token stays in this tab's session storage. Each page has a
+// function signedIn, which is told the user, or null.
 const issuer = document.body.dataset.issuer, client = document.body.dataset.client;
 const redirect = location.origin + "/docs";
 const element = id => document.getElementById(id);
@@ -34,7 +35,7 @@ async function signIn() {
     const verifier = random(), state = random();
     sessionStorage.setItem("verifier", verifier);
     sessionStorage.setItem("state", state);
-    sessionStorage.setItem("place", location.hash);
+    sessionStorage.setItem("place", location.pathname + location.hash);
     const challenge = base64url(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier)));
     // prompt=login: on a shared machine, the one before is not signed in again without being asked
     location.href = authorization_endpoint + "?" + new URLSearchParams({
@@ -58,7 +59,8 @@ async function finishSignIn() {
     sessionStorage.removeItem(key);
     return value;
   });
-  history.replaceState(null, "", "/docs" + (place ?? ""));
+  const here = !place || place.startsWith(location.pathname);
+  history.replaceState(null, "", here && place ? place : "/docs");
   if (answer.has("error") || !state || answer.get("state") !== state) return failed();
   const { token_endpoint } = await discover();
   const response = await fetch(token_endpoint, { method: "POST", body: new URLSearchParams({
@@ -67,6 +69,7 @@ async function finishSignIn() {
   const tokens = await response.json();
   if (!tokens.access_token) return failed();
   sessionStorage.setItem("token", tokens.access_token);
+  if (!here && place.startsWith("/consents")) return location.replace(place); // the page of ours that began it
   session();
 }
 
@@ -102,7 +105,5 @@ function session() {
   element("sign-out").hidden = user === null;
   if (user) say(...both("已登录", "Signed in as "), make("strong", { textContent: user.sub }), ", ", ...role(user.role), user.agency ? " · " + user.agency : "");
   else say(...both("未登录", "Not signed in."));
-  element("mine-row").hidden = user === null;
-  if (!user) element("mine").checked = false;
-  find();
+  signedIn(user);
 }
