@@ -14,7 +14,7 @@ type Rows struct {
 	Transactions []Transaction
 	Writes       []Write // in the order of the ledger
 	Changes      []Change
-	Counts      []exchange.Count // of what happened to uses
+	Counts       []exchange.Count // of what happened to uses
 }
 
 // Block of the channel. Hashes are lower-case hexadecimal digits.
