@@ -129,15 +129,6 @@ func missing(noun, field string) error {
 	return fault.New(fault.Missing, noun+".missing", "no such record; check the identifier").On(field, "exists")
 }
 
-// list reads a page.
-func list[T any](ctx context.Context, a *App, l Listing, q store.Query) (page Page[T], err error) {
-	if page.AsOf, err = a.wait(ctx, l.After); err != nil {
-		return page, err
-	}
-	page.Items, page.Next, err = some[T](ctx, a, l.of(q))
-	return page, err
-}
-
 // records reads a page of records to be shown as they are.
 func records[T any](ctx context.Context, a *App, l Listing, q store.Query) (page Records[T], err error) {
 	if page.AsOf, err = a.wait(ctx, l.After); err != nil {
