@@ -70,7 +70,7 @@ var (
 )
 
 // Collections of this contract, for the projection, the auditor and the catalogue of keys.
-var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Tickets, Subjects, Keys, Consents, Tallies, Codes, Uses, Logs, Anchors, AllSeries, Commitments,
+var Collections = []state.Collection{Agencies, Datasets, Schemas, Grants, Tickets, Subjects, Keys, Consents, Tallies, Codes, Uses, Subscriptions, Logs, Anchors, AllSeries, Commitments,
 	Requirements, Listings}
 
 // DatasetKey takes a dataset id apart into the parts of its key.

@@ -22,6 +22,7 @@ type Delivery struct {
 	Selector *seal.Envelope `json:"selector,omitempty" doc:"The particulars the record is found by, sealed to the provider; their commitment is the one of the use. Not needed once something was prepared."`
 	Block    uint64         `json:"block" doc:"The block the use is in."`
 	Wait     bool           `json:"wait,omitempty" doc:"Let the sealed payload wait for the consumer at the peers of its organisation, if it is small enough: the consumer's gateway is not there to take it."`
+	Watch    bool           `json:"watch,omitempty" doc:"The consumer has subscribed to the record: the provider is to keep the selector."`
 }
 
 // Deliver is POST /v1/uses/{id}/delivery.
@@ -59,6 +60,11 @@ func (a *App) deliver(ctx context.Context, id string, d Delivery) (seal.Envelope
 	var values map[string]json.RawMessage
 	if d.Selector != nil {
 		if values, err = a.openSelector(use, *d.Selector); err != nil {
+			return none, err
+		}
+	}
+	if d.Watch && d.Selector != nil {
+		if err := a.keepSelector(ctx, use, *d.Selector); err != nil {
 			return none, err
 		}
 	}

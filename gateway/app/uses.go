@@ -182,7 +182,11 @@ func (a *App) delivered(ctx context.Context, use exchange.Use, block uint64, sel
 	if err != nil {
 		return seal.Envelope{}, err
 	}
-	d := Delivery{Selector: &sealed, Block: block}
+	return a.ask(ctx, use, Delivery{Selector: &sealed, Block: block})
+}
+
+// ask asks the provider's gateway, which may be this one, to deliver a use.
+func (a *App) ask(ctx context.Context, use exchange.Use, d Delivery) (seal.Envelope, error) {
 	if a.serves(use.Provider) {
 		return a.deliver(ctx, use.ID, d)
 	}

@@ -194,6 +194,19 @@ func (s *Set) find(dataset string) (*mapped, error) {
 	return nil, fault.New(fault.Refused, "connector.not_configured", "the provider has not connected a database to this dataset").On("dataset", "connected")
 }
 
+// Watched are the datasets whose changes are announced, and how long after a look the next one begins.
+func (s *Set) Watched() map[string]time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	watched := map[string]time.Duration{}
+	for dataset, m := range s.mapped {
+		if m.Changes != nil {
+			watched[dataset], _ = time.ParseDuration(m.Changes.Every) // it was checked when the file was read
+		}
+	}
+	return watched
+}
+
 // State says in words how the connectors stand: how many there are, and which datasets cannot be read now. A department
 // whose database is down does not make a gateway unready, for the others' work goes on.
 func (s *Set) State() string {

@@ -21,6 +21,8 @@ import (
 const (
 	DefaultTimeout = 2 * time.Second
 	MaxTimeout     = 30 * time.Second
+	MinEvery       = time.Second // between two looks at subscribed records
+	MaxEvery       = 24 * time.Hour
 	MaxFields      = 200
 	MaxJoins       = 8
 	maxIdentifier  = 64
@@ -39,6 +41,12 @@ type Definition struct {
 	Fields   map[string]Field  `yaml:"fields"`            // the dataset's field → where it is
 	Holder   string            `yaml:"holder,omitempty"`  // column with the record holder's account at the identity provider
 	Timeout  string            `yaml:"timeout,omitempty"`
+	Changes  *Changes          `yaml:"changes,omitempty"` // absent: changes of records are not announced
+}
+
+// Changes says how changes of records that others subscribe to are found.
+type Changes struct {
+	Every string `yaml:"every"` // how long after a look at them the next one begins
 }
 
 // Source is where the records are: one of three. A relative path is taken from the definition's file.
@@ -185,6 +193,10 @@ func (d Definition) validate() error {
 		require(column(d.Fields[name].Column), "fields."+name+".column", rule)
 	}
 	require(d.Holder == "" || column(d.Holder), "holder", rule)
+	if d.Changes != nil {
+		every, err := time.ParseDuration(d.Changes.Every)
+		require(err == nil && every >= MinEvery && every <= MaxEvery, "changes.every", fmt.Sprintf("must be a duration such as 30s, between %s and %s", MinEvery, MaxEvery))
+	}
 	if d.Timeout != "" {
 		timeout, err := time.ParseDuration(d.Timeout)
 		require(err == nil && timeout > 0 && timeout <= MaxTimeout, "timeout", "must be a duration such as 2s, at most "+MaxTimeout.String())

@@ -66,7 +66,7 @@ func (v Viewer) needs(c store.Change) (record, within bool) {
 // shared are the nouns of records that are of two agencies, both of which may read them, and whose changes name one of the
 // two. A consent is the business of whom it is given to, which its changes name.
 var shared = map[string]bool{
-	exchange.Grants.Noun: true, exchange.Uses.Noun: true,
+	exchange.Grants.Noun: true, exchange.Uses.Noun: true, exchange.Subscriptions.Noun: true,
 	collaboration.Definitions.Noun: true, certificate.Accreditations.Noun: true,
 }
 

@@ -11,6 +11,6 @@ import (
 func Routes(a *app.App) []Route {
 	return slices.Concat(
 		requirementRoutes(a),
-		directoryRoutes(a), grantRoutes(a), citizenRoutes(a), officerRoutes(a), certificateRoutes(a), auditRoutes(a), betweenRoutes(a), eventRoutes(a), offlineRoutes(a), anchorRoutes(a), verifyRoutes(a), previewRoutes(a),
+		directoryRoutes(a), grantRoutes(a), citizenRoutes(a), officerRoutes(a), certificateRoutes(a), auditRoutes(a), betweenRoutes(a), eventRoutes(a), offlineRoutes(a), anchorRoutes(a), subscriptionRoutes(a), verifyRoutes(a), previewRoutes(a),
 	)
 }

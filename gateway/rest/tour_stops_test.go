@@ -195,6 +195,7 @@ func (t *tour) deciding() {
 	asked, found := t.city.Asked(use)
 	require.True(t, found)
 	t.call("POST /v1/uses/{id}/delivery", "services", nobody, asked, use)
+	t.following(use)
 	t.verifying(id)
 	require.NoError(t, t.city.Gateways["services"].Vault.PutChunk(t.Context(), vault.Chunk{Stream: root, Use: use, Sealed: "AAAA"}))
 	t.call("GET /v1/uses/{id}/chunks/{stream}/{number}", "services", nobody, nil, use, root, "0")

@@ -51,6 +51,7 @@ type Gateway struct {
 	providers  credential.Providers
 	endorsed   *endorsed
 	connectors *connector.Set
+	announcer  *announcer
 	webhooks   *webhook.Deliverer     // nil where none are served
 	pseudonyms *credential.Pseudonyms // nil where citizens are not served
 	rest       *rest.Server
@@ -82,6 +83,9 @@ func Open(ctx context.Context, c *config.Config, log *slog.Logger) (g *Gateway, 
 	}
 	application, err := g.openApp(ctx)
 	if err != nil {
+		return g, err
+	}
+	if g.announcer, err = g.newAnnouncer(application); err != nil {
 		return g, err
 	}
 	return g, g.openREST(application)

@@ -65,6 +65,11 @@ func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
 	go g.endorsed.probe(background)
 	go g.files.Run(background)
 	delivered := g.deliver(background)
+	announced := make(chan struct{})
+	go func() {
+		defer close(announced)
+		g.announcer.run(background)
+	}()
 
 	failed := make(chan error, len(servers))
 	for i, server := range servers {
@@ -91,6 +96,7 @@ func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
 		cause = errors.Join(cause, <-following)
 	}
 	<-delivered
+	<-announced
 	g.log.Info("gateway stopped")
 	return errors.Join(cause, drained)
 }

@@ -29,9 +29,9 @@ func New() *kernel.Contract {
 		Collections: slices.Clone(exchange.Collections),
 		Events:      exchange.Events,
 		Functions: slices.Concat(
-			agencies(), datasets(), grants(), subjects(), consents(), codes(), uses(), anchors(), commitments(), requirements(), listings(),
+			agencies(), datasets(), grants(), subjects(), consents(), codes(), uses(), subscriptions(), anchors(), commitments(), requirements(), listings(),
 			kernel.Reads(exchange.Agencies), kernel.Reads(exchange.Datasets), kernel.Reads(exchange.Schemas), kernel.Reads(exchange.Grants),
-			kernel.Reads(exchange.Subjects), kernel.Reads(exchange.Keys), kernel.Reads(exchange.Consents), kernel.Reads(exchange.Tallies), kernel.Reads(exchange.Uses),
+			kernel.Reads(exchange.Subjects), kernel.Reads(exchange.Keys), kernel.Reads(exchange.Consents), kernel.Reads(exchange.Tallies), kernel.Reads(exchange.Uses), kernel.Reads(exchange.Subscriptions),
 			kernel.Reads(exchange.Logs), kernel.Reads(exchange.Anchors), kernel.Reads(exchange.AllSeries),
 			kernel.Reads(exchange.Commitments), kernel.Reads(exchange.Requirements), kernel.Reads(exchange.Listings),
 		),

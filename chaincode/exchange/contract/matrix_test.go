@@ -96,6 +96,8 @@ func TestOwnAgencyOnly(t *testing.T) {
 	c.do(housing, access.Agency, exchange.CommitmentAnchor, of)
 	again := of
 	again.Root = hashB
+	followed := c.delivered()
+	c.do(tax, access.Agency, exchange.SubscriptionStart, exchange.StartSubscription{Use: followed})
 	other := registration(tax)
 	c.do(housing, access.Admin, exchange.RequirementPublish, exchange.PublishRequirement{Code: "plans", Need: need()})
 	requests := map[string]any{
@@ -115,8 +117,11 @@ func TestOwnAgencyOnly(t *testing.T) {
 		exchange.UsePurge:        exchange.PurgeUse{Use: use, Reason: "asked"},
 		exchange.UseVerify:       c.verification(hashA, hashB),
 
-		exchange.RequirementRevise:   exchange.ReviseRequirement{Requirement: housing + "/plans", Edition: 2, Need: need()},
-		exchange.RequirementWithdraw: exchange.WithdrawRequirement{Requirement: housing + "/plans", Reason: "replaced"},
+		exchange.RequirementRevise:    exchange.ReviseRequirement{Requirement: housing + "/plans", Edition: 2, Need: need()},
+		exchange.RequirementWithdraw:  exchange.WithdrawRequirement{Requirement: housing + "/plans", Reason: "replaced"},
+		exchange.SubscriptionStart:    exchange.StartSubscription{Use: use},
+		exchange.SubscriptionAnnounce: exchange.AnnounceChange{Subscription: followed, State: hashA},
+		exchange.SubscriptionEnd:      exchange.EndSubscription{Subscription: followed, Reason: "case_done"},
 
 		exchange.CommitmentAnchor:    c.anchor(hashA),
 		exchange.CommitmentSupersede: exchange.SupersedeCommitment{AnchorCommitment: again, Supersedes: hashA},

@@ -133,14 +133,19 @@ func logOf(tx *kernel.Tx, subject string) (exchange.Log, error) {
 }
 
 // basis reads what a delivery rests on.
-func basis(tx *kernel.Tx, u exchange.Use) (b exchange.Basis, err error) {
-	if b.Dataset, err = dataset(tx, "request.use", u.Dataset); err != nil {
+func basis(tx *kernel.Tx, u exchange.Use) (exchange.Basis, error) {
+	return basisOf(tx, "request.use", u.Dataset, u.Grant, u.Consent)
+}
+
+// basisOf reads what the record rests on that the request names in field.
+func basisOf(tx *kernel.Tx, field, id, grant, consent string) (b exchange.Basis, err error) {
+	if b.Dataset, err = dataset(tx, field, id); err != nil {
 		return b, err
 	}
-	if b.Grant, err = get(tx, exchange.Grants, "request.use", u.Grant); err != nil {
+	if b.Grant, err = get(tx, exchange.Grants, field, grant); err != nil {
 		return b, err
 	}
-	b.Consent, err = consentOf(tx, "request.use", u.Consent)
+	b.Consent, err = consentOf(tx, field, consent)
 	return b, err
 }
 

@@ -241,6 +241,9 @@ func webhooks(t testing.TB) *app.Webhooks {
 	return &app.Webhooks{Book: webhook.NewBook(db), Key: key}
 }
 
+// Department is a department's database: departments.HousingFile, ….
+func (c *City) Department(file string) string { return filepath.Join(c.databases, file) }
+
 // connect writes the departments' databases that an organisation has.
 func (c *City) connect(t testing.TB, organisation, dir string) string {
 	name, has := map[string]string{"services": "identity", "planning": "premises"}[organisation]

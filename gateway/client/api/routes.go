@@ -1287,6 +1287,55 @@ func (g Gateway) Prove(ctx context.Context, request Prove, options ...client.Opt
 	return send[inclusion.Proof](ctx, g, http.MethodPost, "/v1/inclusion-proofs", request, options)
 }
 
+// Subscribe is PUT /v1/uses/{id}/subscription: be told when a delivered record changes.
+//
+// The provider looks at the record from now on and announces changes by commitment, without values, for as long as
+// what the use rested on holds. They come with the agency's events; what the record says then is asked for with a new
+// use. Sent again with the same key, it goes on where it stopped.
+//
+// For officer.
+// Reasons of its own: use.missing, use.selector_mismatch, access.other_agency, subscription.conflict,
+// subscription.missing, dataset.missing, grant.missing, consent.missing, exchange.not_delivered,
+// exchange.already_purged, exchange.dataset_withdrawn, exchange.field_unknown, exchange.grant_withdrawn,
+// exchange.grant_suspended, exchange.grant_expired, exchange.purpose_not_granted, exchange.field_not_granted,
+// exchange.mode_not_granted, exchange.consent_revoked, exchange.consent_expired, exchange.agency_unregistered,
+// sealed.missing, sealed.cannot_open, sealed.other_content, neighbour.unreachable, neighbour.unknown,
+// gateway.not_served, projection.behind.
+func (g Gateway) Subscribe(ctx context.Context, request Subscribe, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/uses/{id}/subscription", request, options)
+}
+
+// Subscriptions is GET /v1/subscriptions: list subscriptions.
+//
+// An agency's own, or those to its datasets; a citizen's those to their records.
+//
+// For citizen, officer, auditor.
+// Reasons of its own: projection.behind.
+func (g Gateway) Subscriptions(ctx context.Context, request Subscriptions, options ...client.Option) (Page[exchange.Subscription], error) {
+	return send[Page[exchange.Subscription]](ctx, g, http.MethodGet, "/v1/subscriptions", request, options)
+}
+
+// Subscription is GET /v1/subscriptions/{id}: show a subscription.
+//
+// Its id is that of the use it follows.
+//
+// For citizen, officer, auditor.
+// Reasons of its own: subscription.missing, access.other_agency, projection.behind.
+func (g Gateway) Subscription(ctx context.Context, request ByID, options ...client.Option) (Item[exchange.Subscription], error) {
+	return send[Item[exchange.Subscription]](ctx, g, http.MethodGet, "/v1/subscriptions/{id}", request, options)
+}
+
+// Unsubscribe is PUT /v1/subscriptions/{id}/end: end a subscription.
+//
+// As its consumer or its provider, for good.
+//
+// For officer.
+// Reasons of its own: subscription.missing, access.other_agency, exchange.subscription_ended, idempotency.conflict,
+// gateway.not_served.
+func (g Gateway) Unsubscribe(ctx context.Context, request Unsubscribe, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/subscriptions/{id}/end", request, options)
+}
+
 // VerifyClaims is POST /v1/verifications: verify claims about a subject's record for a case.
 //
 // Answers yes, no or unknown for each claim, and never a value. With a selector the provider judges them from its

@@ -237,7 +237,7 @@ type Blocks struct {
 }
 
 // ByID is the request of GET /v1/grants/{id}, GET /v1/uses/{id}, GET /v1/certificates/{id}, GET
-// /v1/certificates/{id}/document, GET /v1/uses/{id}/preview.
+// /v1/certificates/{id}/document, GET /v1/subscriptions/{id}, GET /v1/uses/{id}/preview.
 type ByID struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
 	MinBlock uint64 `json:"-" query:"min_block"`
@@ -651,6 +651,8 @@ type Deliver struct {
 	// Let the sealed payload wait for the consumer at the peers of its organisation, if it is small enough: the
 	// consumer's gateway is not there to take it.
 	Wait bool `json:"wait,omitempty"`
+	// The consumer has subscribed to the record: the provider is to keep the selector.
+	Watch bool `json:"watch,omitempty"`
 }
 
 // Done is the answer where there is nothing to say.
@@ -1714,6 +1716,34 @@ type SubmitSigned struct {
 	Signature []uint8 `json:"signature"`
 }
 
+// Subscribe is the request of PUT /v1/uses/{id}/subscription.
+type Subscribe struct {
+	ID string `json:"-" path:"id"`
+	// The particulars the record was found by; they travel sealed to the provider, who keeps them sealed.
+	Selector map[string]json.RawMessage `json:"selector"`
+}
+
+// Subscriptions is the request of GET /v1/subscriptions.
+type Subscriptions struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	// Items a page; 50 if absent.
+	PageSize int `json:"-" query:"page_size"`
+	// next_page_token of the page before.
+	PageToken string `json:"-" query:"page_token"`
+	// Order, with - the newest first. A list sorted by changed_at shows a record that changes while it is read again,
+	// further on.
+	Sort string `json:"-" query:"sort"`
+	// Only records created at this time or later.
+	CreatedSince time.Time `json:"-" query:"created_since"`
+	// Only records changed at this time or later; a record that was created has been changed.
+	ChangedSince time.Time `json:"-" query:"changed_since"`
+	// As whom the agency has a part in them; consumer if absent.
+	As string `json:"-" query:"as"`
+	// Only subscriptions of this status.
+	Status string `json:"-" query:"status"`
+}
+
 // Tasks is the request of GET /v1/tasks.
 type Tasks struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
@@ -1780,6 +1810,13 @@ type TransactionView struct {
 	Writes   []WriteView   `json:"writes"`
 	// What the contract announced.
 	Changes []kernel.Change `json:"changes,omitempty"`
+}
+
+// Unsubscribe is the request of PUT /v1/subscriptions/{id}/end.
+type Unsubscribe struct {
+	ID string `json:"-" path:"id"`
+	// A code.
+	Reason string `json:"reason"`
 }
 
 // UseCount: One number.
