@@ -67,7 +67,7 @@ func TestNetworkFabricCA(t *testing.T) {
 		before := issued(t, o.State)
 		o.Topology = n.Topology.Clone()
 		o.Topology.Organisations[2].Agencies = append(o.Topology.Organisations[2].Agencies,
-			topology.Agency{Code: "customs", Roles: []string{topology.RoleAgency, topology.RoleAdmin}})
+			topology.Agency{Code: "parks", Roles: []string{topology.RoleAgency, topology.RoleAdmin}})
 		n, err = network.Up(t.Context(), o)
 		require.NoError(t, err)
 		after := issued(t, o.State)
@@ -76,23 +76,23 @@ func TestNetworkFabricCA(t *testing.T) {
 			delete(after, path)
 		}
 		for path := range after {
-			inside := strings.HasPrefix(path, "organisations/market/agencies/customs/") || path == "public/MarketMSP/exchange/customs.pem"
+			inside := strings.HasPrefix(path, "organisations/market/agencies/parks/") || path == "public/MarketMSP/exchange/parks.pem"
 			require.True(t, inside, path)
 		}
 		require.NotEmpty(t, after)
-		require.Equal(t, "MarketMSP market.customs agency", who(t, n, "market", "customs", "agency"))
+		require.Equal(t, "MarketMSP market.parks agency", who(t, n, "market", "parks", "agency"))
 	})
 
 	t.Run("killed authorities are healed, and issue", func(t *testing.T) {
 		kill(t, n, "services-ca", "market-ca")
 		require.False(t, status(t, n).Up)
 		// A certificate that has to be issued again by one that was killed.
-		msp, err := n.Identity("market", "customs", "admin")
+		msp, err := n.Identity("market", "parks", "admin")
 		require.NoError(t, err)
 		require.NoError(t, os.Remove(msp.Certificate()))
 		require.NoError(t, n.Up(t.Context()))
 		requireUp(t, n)
-		require.Equal(t, "MarketMSP market.customs admin", who(t, n, "market", "customs", "admin"))
+		require.Equal(t, "MarketMSP market.parks admin", who(t, n, "market", "parks", "admin"))
 	})
 
 	t.Run("down ends them", func(t *testing.T) {
