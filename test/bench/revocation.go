@@ -181,6 +181,11 @@ func (h holder) round(ctx context.Context, officer story.Officer) (id string, fo
 				if a.reason = client.Reason(err); err != nil && a.reason == "" {
 					a.reason = "no problem document"
 				}
+				if a.reason == missingReason { // blocks do not reach all organisations at the same moment
+					time.Sleep(missingPause)
+					n--
+					continue
+				}
 				mu.Lock()
 				found.attempts = append(found.attempts, a)
 				if a.reason == revokedReason && !found.committed.IsZero() && a.began.After(found.committed) {
@@ -213,6 +218,12 @@ func (h holder) round(ctx context.Context, officer story.Officer) (id string, fo
 	}
 	return given.ID, found, group.Wait()
 }
+
+// A consent that was just given may not be on the peer of the officers' organisation yet.
+const (
+	missingReason = "consent.missing"
+	missingPause  = 20 * time.Millisecond
+)
 
 // add counts one round in.
 func (r *Revocations) add(found round) {
