@@ -13,87 +13,6 @@ import (
 	"github.com/hutong-gov/hutong/gateway/client"
 )
 
-// Requirements is GET /v1/requirements: list requirements.
-//
-// What agencies ask of applicants, and for each the datasets and certificates that show that it is met. Filters
-// narrow the list together.
-//
-// For public.
-// Reasons of its own: projection.behind.
-func (g Gateway) Requirements(ctx context.Context, request Requirements, options ...client.Option) (Page[exchange.Requirement], error) {
-	return send[Page[exchange.Requirement]](ctx, g, http.MethodGet, "/v1/requirements", request, options)
-}
-
-// Requirement is GET /v1/requirements/{agency}/{code}: show a requirement.
-//
-// The edition in force.
-//
-// For public.
-// Reasons of its own: requirement.missing, projection.behind.
-func (g Gateway) Requirement(ctx context.Context, request RequirementByID, options ...client.Option) (Item[exchange.Requirement], error) {
-	return send[Item[exchange.Requirement]](ctx, g, http.MethodGet, "/v1/requirements/{agency}/{code}", request, options)
-}
-
-// PublishRequirement is POST /v1/requirements: publish a requirement of my agency.
-//
-// For agency_admin.
-// Reasons of its own: requirement.conflict, exchange.agency_unregistered, dataset.missing, type.missing,
-// exchange.dataset_withdrawn, exchange.field_unknown, gateway.not_served.
-func (g Gateway) PublishRequirement(ctx context.Context, request PublishRequirement, options ...client.Option) (Receipt, error) {
-	return send[Receipt](ctx, g, http.MethodPost, "/v1/requirements", request, options)
-}
-
-// ReviseRequirement is POST /v1/requirements/{agency}/{code}/editions: make the next edition of a requirement.
-//
-// For agency_admin.
-// Reasons of its own: requirement.missing, dataset.missing, type.missing, access.other_agency,
-// exchange.requirement_withdrawn, exchange.edition_gap, exchange.dataset_withdrawn, exchange.field_unknown,
-// idempotency.conflict, gateway.not_served.
-func (g Gateway) ReviseRequirement(ctx context.Context, request ReviseRequirement, options ...client.Option) (Receipt, error) {
-	return send[Receipt](ctx, g, http.MethodPost, "/v1/requirements/{agency}/{code}/editions", request, options)
-}
-
-// WithdrawRequirement is PUT /v1/requirements/{agency}/{code}/withdrawal: withdraw a requirement.
-//
-// For good. It stays in the map as withdrawn.
-//
-// For agency_admin.
-// Reasons of its own: requirement.missing, access.other_agency, exchange.requirement_withdrawn, idempotency.conflict,
-// gateway.not_served.
-func (g Gateway) WithdrawRequirement(ctx context.Context, request WithdrawRequirement, options ...client.Option) (Receipt, error) {
-	return send[Receipt](ctx, g, http.MethodPut, "/v1/requirements/{agency}/{code}/withdrawal", request, options)
-}
-
-// Roster is GET /v1/roster: list the city's departments and districts.
-//
-// Whether they take part or not; those that do are among the agencies.
-//
-// For public.
-// Reasons of its own: projection.behind.
-func (g Gateway) Roster(ctx context.Context, request Roster, options ...client.Option) (Page[exchange.Listing], error) {
-	return send[Page[exchange.Listing]](ctx, g, http.MethodGet, "/v1/roster", request, options)
-}
-
-// EnterListing is PUT /v1/roster/{agency}: enter an agency in the roster.
-//
-// For the coordinating organisation.
-//
-// For agency_admin.
-// Reasons of its own: listing.conflict, access.organisation, gateway.not_served.
-func (g Gateway) EnterListing(ctx context.Context, request EnterListing, options ...client.Option) (Receipt, error) {
-	return send[Receipt](ctx, g, http.MethodPut, "/v1/roster/{agency}", request, options)
-}
-
-// RenameListing is PUT /v1/roster/{agency}/name: give an agency in the roster other names.
-//
-// For the coordinating organisation.
-//
-// For agency_admin.
-// Reasons of its own: listing.missing, access.organisation, idempotency.conflict, gateway.not_served.
-func (g Gateway) RenameListing(ctx context.Context, request RenameListing, options ...client.Option) (Receipt, error) {
-	return send[Receipt](ctx, g, http.MethodPut, "/v1/roster/{agency}/name", request, options)
-}
-
 // Agencies is GET /v1/agencies: list agencies.
 //
 // With their duties, gateways, and the keys to seal to.
@@ -302,6 +221,87 @@ func (g Gateway) ProposeService(ctx context.Context, request ProposeService, opt
 // collaboration.not_proposed, collaboration.definition_changed, idempotency.conflict, gateway.not_served.
 func (g Gateway) ApproveService(ctx context.Context, request ApproveService, options ...client.Option) (Receipt, error) {
 	return send[Receipt](ctx, g, http.MethodPut, "/v1/services/{code}/editions/{edition}/approval", request, options)
+}
+
+// Requirements is GET /v1/requirements: list requirements.
+//
+// What agencies ask of applicants, and for each the datasets and certificates that show that it is met. Filters
+// narrow the list together.
+//
+// For public.
+// Reasons of its own: projection.behind.
+func (g Gateway) Requirements(ctx context.Context, request Requirements, options ...client.Option) (Page[exchange.Requirement], error) {
+	return send[Page[exchange.Requirement]](ctx, g, http.MethodGet, "/v1/requirements", request, options)
+}
+
+// Requirement is GET /v1/requirements/{agency}/{code}: show a requirement.
+//
+// The edition in force.
+//
+// For public.
+// Reasons of its own: requirement.missing, projection.behind.
+func (g Gateway) Requirement(ctx context.Context, request RequirementByID, options ...client.Option) (Item[exchange.Requirement], error) {
+	return send[Item[exchange.Requirement]](ctx, g, http.MethodGet, "/v1/requirements/{agency}/{code}", request, options)
+}
+
+// PublishRequirement is POST /v1/requirements: publish a requirement of my agency.
+//
+// For agency_admin.
+// Reasons of its own: requirement.conflict, exchange.agency_unregistered, dataset.missing, type.missing,
+// exchange.dataset_withdrawn, exchange.field_unknown, gateway.not_served.
+func (g Gateway) PublishRequirement(ctx context.Context, request PublishRequirement, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPost, "/v1/requirements", request, options)
+}
+
+// ReviseRequirement is POST /v1/requirements/{agency}/{code}/editions: make the next edition of a requirement.
+//
+// For agency_admin.
+// Reasons of its own: requirement.missing, dataset.missing, type.missing, access.other_agency,
+// exchange.requirement_withdrawn, exchange.edition_gap, exchange.dataset_withdrawn, exchange.field_unknown,
+// idempotency.conflict, gateway.not_served.
+func (g Gateway) ReviseRequirement(ctx context.Context, request ReviseRequirement, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPost, "/v1/requirements/{agency}/{code}/editions", request, options)
+}
+
+// WithdrawRequirement is PUT /v1/requirements/{agency}/{code}/withdrawal: withdraw a requirement.
+//
+// For good. It stays in the map as withdrawn.
+//
+// For agency_admin.
+// Reasons of its own: requirement.missing, access.other_agency, exchange.requirement_withdrawn, idempotency.conflict,
+// gateway.not_served.
+func (g Gateway) WithdrawRequirement(ctx context.Context, request WithdrawRequirement, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/requirements/{agency}/{code}/withdrawal", request, options)
+}
+
+// Roster is GET /v1/roster: list the city's departments and districts.
+//
+// Whether they take part or not; those that do are among the agencies.
+//
+// For public.
+// Reasons of its own: projection.behind.
+func (g Gateway) Roster(ctx context.Context, request Roster, options ...client.Option) (Page[exchange.Listing], error) {
+	return send[Page[exchange.Listing]](ctx, g, http.MethodGet, "/v1/roster", request, options)
+}
+
+// EnterListing is PUT /v1/roster/{agency}: enter an agency in the roster.
+//
+// For the coordinating organisation.
+//
+// For agency_admin.
+// Reasons of its own: listing.conflict, access.organisation, gateway.not_served.
+func (g Gateway) EnterListing(ctx context.Context, request EnterListing, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/roster/{agency}", request, options)
+}
+
+// RenameListing is PUT /v1/roster/{agency}/name: give an agency in the roster other names.
+//
+// For the coordinating organisation.
+//
+// For agency_admin.
+// Reasons of its own: listing.missing, access.organisation, idempotency.conflict, gateway.not_served.
+func (g Gateway) RenameListing(ctx context.Context, request RenameListing, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/roster/{agency}/name", request, options)
 }
 
 // Grant is GET /v1/grants/{id}: show a grant.
