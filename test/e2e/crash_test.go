@@ -146,21 +146,31 @@ func (s *storm) one(ctx context.Context, t *testing.T, key string) {
 // transaction, and nothing was written that nobody asked for.
 func (s *storm) onceOnLedger(ctx context.Context, t *testing.T) {
 	t.Helper()
-	written := map[string]int{}
-	var decoder block.Decoder
-	_, err := story.EachBlock(ctx, s.city.network, func(b *common.Block) error {
-		decoded, err := decoder.Decode(b)
-		if err != nil {
-			return err
-		}
-		for _, tx := range decoded.Transactions {
-			if tx.Code == block.Valid {
-				count(tx, written)
+	var last uint64 // that was acknowledged; the auditor's peer may have it a moment later
+	for _, a := range s.acknowledged {
+		last = max(last, a.Block)
+	}
+	var written map[string]int
+	require.Eventually(t, func() bool {
+		written = map[string]int{}
+		var decoder block.Decoder
+		var there uint64
+		_, err := story.EachBlock(ctx, s.city.network, func(b *common.Block) error {
+			decoded, err := decoder.Decode(b)
+			if err != nil {
+				return err
 			}
-		}
-		return nil
-	})
-	require.NoError(t, err)
+			there = decoded.Number
+			for _, tx := range decoded.Transactions {
+				if tx.Code == block.Valid {
+					count(tx, written)
+				}
+			}
+			return nil
+		})
+		require.NoError(t, err)
+		return there >= last
+	}, 30*time.Second, 100*time.Millisecond, "the auditor's peer has block %d", last)
 	for id := range s.acknowledged {
 		require.Equal(t, 1, written[id], "certificate %s", id)
 	}
