@@ -137,10 +137,14 @@ func TestTheConnectorsServeTheCatalogue(t *testing.T) {
 	for _, d := range definitions {
 		byID[d.Dataset] = d
 	}
-	require.Len(t, byID, len(c.Datasets))
+	var unconnected []string
 	for _, dataset := range c.Datasets {
 		d, connected := byID[dataset.ID()]
-		require.True(t, connected, dataset.ID())
+		if !connected {
+			unconnected = append(unconnected, dataset.ID())
+			continue
+		}
+		delete(byID, dataset.ID())
 		require.Len(t, d.Fields, len(dataset.Fields), dataset.ID())
 		for _, f := range dataset.Fields {
 			require.Contains(t, d.Fields, f.Name, dataset.ID())
@@ -150,6 +154,8 @@ func TestTheConnectorsServeTheCatalogue(t *testing.T) {
 			require.Contains(t, d.Selector, name, dataset.ID())
 		}
 	}
+	require.Empty(t, byID, "connectors of no dataset")
+	require.ElementsMatch(t, []string{"market.customs/air-clearance", "market.customs/air-manifest", "market.regulation/air-warehouse", "market.tax/export-refund"}, unconnected, "the records of the airport's cargo are anchored from files, not read one by one")
 }
 
 func selector(t *testing.T, name, value string) map[string]json.RawMessage {
