@@ -77,7 +77,7 @@ func TestAgencyIdentities(t *testing.T) {
 			}
 		}
 	}
-	require.NotZero(t, count)
+	require.Equal(t, 22, count)
 }
 
 func TestNodesAndAdministrators(t *testing.T) {
