@@ -246,14 +246,8 @@ func (r GiveCode) Give(id, channel string, s Subject, d Dataset, at time.Time) (
 	if err := signed.Open(r.JWS, "request.jws", CodeKind, s.SigningKey, &terms); err != nil {
 		return c, event, err
 	}
-	if terms.Channel != channel {
-		return c, event, ErrChannelMismatch
-	}
-	if err := d.offered(); err != nil {
-		return c, event, ErrDatasetWithdrawn.On("request.jws.dataset", "published")
-	}
-	if !d.has(terms.Fields) {
-		return c, event, ErrFieldUnknown.On("request.jws.fields", "subset:dataset.fields")
+	if err := d.named(terms.Channel, terms.Fields, channel); err != nil {
+		return c, event, err
 	}
 	if !at.Before(terms.Until) {
 		return c, event, ErrCodeExpired.On("request.jws.valid_until", "future")

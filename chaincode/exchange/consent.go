@@ -108,6 +108,20 @@ func (r GiveConsent) Validate() error {
 	return fault.Under("jws", terms.Validate())
 }
 
+// named judges what a subject signed about the dataset: signed for this channel, and the dataset offers the fields.
+func (d Dataset) named(signedFor string, fields []string, channel string) error {
+	if signedFor != channel {
+		return ErrChannelMismatch
+	}
+	if err := d.offered(); err != nil {
+		return ErrDatasetWithdrawn.On("request.jws.dataset", "published")
+	}
+	if !d.has(fields) {
+		return ErrFieldUnknown.On("request.jws.fields", "subset:dataset.fields")
+	}
+	return nil
+}
+
 // Give makes a consent of what the subject signed. Guards, in order:
 //
 //	signature.forged             the subject's registered key did not sign the terms
@@ -120,14 +134,8 @@ func (r GiveConsent) Give(id, channel string, s Subject, d Dataset, at time.Time
 	if err := signed.Open(r.JWS, "request.jws", ConsentKind, s.SigningKey, &terms); err != nil {
 		return c, event, err
 	}
-	if terms.Channel != channel {
-		return c, event, ErrChannelMismatch
-	}
-	if err := d.offered(); err != nil {
-		return c, event, ErrDatasetWithdrawn.On("request.jws.dataset", "published")
-	}
-	if !d.has(terms.Fields) {
-		return c, event, ErrFieldUnknown.On("request.jws.fields", "subset:dataset.fields")
+	if err := d.named(terms.Channel, terms.Fields, channel); err != nil {
+		return c, event, err
 	}
 	if !at.Before(terms.Until) {
 		return c, event, ErrConsentExpired.On("request.jws.valid_until", "future")
