@@ -11,6 +11,7 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
+	"github.com/hutong-gov/hutong/gateway/pause"
 )
 
 // group is the commands that travel in one transaction.
@@ -93,7 +94,7 @@ func (g *group) run(try int) {
 			once()
 			g.apart()
 			return
-		case failed.again() && try < g.ledger.limits.MaxRetries && g.stay() && pause(ctx, pauses.NextBackOff()):
+		case failed.again() && try < g.ledger.limits.MaxRetries && g.stay() && pause.For(ctx, pauses.NextBackOff()):
 			g.ledger.metrics.retries.WithLabelValues(g.chaincode, string(failed.verdict)).Inc()
 			once()
 			if g.split(try + 1) {
