@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
-	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
 // Issue makes a certificate under an accreditation (the zero one where there is none). It needs nothing but the
@@ -15,8 +14,8 @@ import (
 //  2. a type with a longest validity is given an end: certificate.end_required
 //  3. the validity is not longer than the type allows: certificate.validity_too_long
 //  4. it has not ended: certificate.already_expired
-func (a Accreditation) Issue(by access.Caller, r Issue, now kernel.Moment) (Certificate, error) {
-	if a.Type != r.Type || a.Agency != by.Agency || !a.Live(now) {
+func (a Accreditation) Issue(by access.Caller, r Issue, at time.Time) (Certificate, error) {
+	if a.Type != r.Type || a.Agency != by.Agency || !a.Live(at) {
 		return Certificate{}, ErrNotAccredited
 	}
 	if a.ValidDays > 0 {
@@ -27,7 +26,7 @@ func (a Accreditation) Issue(by access.Caller, r Issue, now kernel.Moment) (Cert
 			return Certificate{}, ErrValidityTooLong
 		}
 	}
-	if !r.Until.IsZero() && now.Over(r.Until) {
+	if !r.Until.IsZero() && !r.Until.After(at) {
 		return Certificate{}, ErrAlreadyExpired
 	}
 	c := Certificate{

@@ -57,4 +57,4 @@ var Events = slices.Concat([]kernel.Event{
 	{Type: EventUseRequested, Doc: "An agency asked for a subject's data. id: the use; agency: the provider, who must deliver."},
 	{Type: EventUseDelivered, Doc: "The provider delivered. id: the use; agency: the consumer, who must acknowledge."},
 	{Type: EventUseAcknowledged, Doc: "The consumer acknowledged. id: the use; agency: the provider."},
-}, subscriptionEvents, anchorEvents, commitmentEvents, verifyEvents, previewEvents, inboxEvents, requirementEvents, listingEvents)
+}, subscriptionEvents, anchorEvents, commitmentEvents, verifyEvents, previewEvents, inboxEvents, requirementEvents, listingEvents, disclosureEvents)

@@ -8,6 +8,7 @@
 //	                                      └──────────▶ use ◀─────────────────────────┘
 //	                              requested → delivered → acknowledged
 //	                              requested → prepared → released → delivered …, where the subject looks first
+//	                              sealed → requested, delivered or acknowledged, when it is opened
 //
 // Invariants: no use without a live grant that covers it and, where the terms ask for it, a live consent signed by the
 // subject; every use states purpose, legal basis and case; a subject's uses are numbered from 1 without a gap, as
@@ -120,7 +121,8 @@ type Terms struct {
 	ConsentRequired bool      `json:"consent_required"`
 	Modes           []string  `json:"modes,omitempty"` // fetch, verify or both, sorted; absent: fetch
 	PreviewRequired bool      `json:"preview_required,omitempty"`
-	Quota           *Quota    `json:"quota,omitempty"` // absent: uses are not counted
+	Quota           *Quota    `json:"quota,omitempty"`      // absent: uses are not counted
+	DelayDays       int       `json:"delay_days,omitempty"` // for how long a use may be kept from its subject; absent: not at all
 }
 
 // Grant is an agency's standing permission to use a dataset.
@@ -270,6 +272,8 @@ type Use struct {
 
 	Waiting bool   `json:"waiting,omitempty"` // the sealed payload was put into the inbox of the consumer's organisation
 	Purged  string `json:"purged,omitempty"`  // code: why the payload was removed
+
+	Seal *Seal `json:"seal,omitempty"` // of a use whose disclosure is delayed
 }
 
 // RequestUse asks for a use (the consumer's service identity). With claims it asks the provider to verify them, and nothing

@@ -3,6 +3,7 @@ package exchange
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/fault"
@@ -60,6 +61,7 @@ func (t Terms) Validate() error {
 		checkFieldNames("fields", t.Fields),
 		CheckPeriod("valid_from", t.ValidFrom, "valid_until", t.ValidUntil, MaxGrantPeriod),
 		checkModes("modes", t.Modes),
+		t.checkDelay(),
 	); err != nil || t.Quota == nil {
 		return err
 	}
@@ -69,7 +71,7 @@ func (t Terms) Validate() error {
 // within says whether t allows nothing that wide does not, consent apart. The lists are sorted.
 func (t Terms) within(wide Terms) bool {
 	return subset(t.Purposes, wide.Purposes) && subset(t.Fields, wide.Fields) && subset(t.modes(), wide.modes()) &&
-		!t.ValidFrom.Before(wide.ValidFrom) && !t.ValidUntil.After(wide.ValidUntil) && t.Quota.within(wide.Quota)
+		!t.ValidFrom.Before(wide.ValidFrom) && !t.ValidUntil.After(wide.ValidUntil) && t.Quota.within(wide.Quota) && t.DelayDays <= wide.DelayDays
 }
 
 // subset says whether every member of a sorted list is in another sorted list.
@@ -100,8 +102,9 @@ func (r RequestGrant) Validate() error {
 //	exchange.basis_not_offered     the legal basis is not among those its entry lists
 //	exchange.period_over         the period wanted has ended already
 //
-// What is open is granted at once, as it was wanted: its owner decided when it published it so.
-func (r RequestGrant) Request(id string, by access.Caller, d Dataset, now kernel.Moment) (g Grant, event kernel.Change, err error) {
+// What is open is granted at once, as it was wanted: its owner decided when it published it so. A delay of disclosure it
+// decides by itself, whatever the data.
+func (r RequestGrant) Request(id string, by access.Caller, d Dataset, at time.Time) (g Grant, event kernel.Change, err error) {
 	if err := d.offered(); err != nil {
 		return g, event, err
 	}
@@ -114,14 +117,14 @@ func (r RequestGrant) Request(id string, by access.Caller, d Dataset, now kernel
 	if err := d.Conditions.allow(r); err != nil {
 		return g, event, err
 	}
-	if now.Over(r.Terms.ValidUntil) {
+	if !r.Terms.ValidUntil.After(at) {
 		return g, event, ErrPeriodOver
 	}
 	g = Grant{
 		Head:    state.Head{ID: id, Status: Requested},
 		Dataset: d.ID, Provider: d.Agency, Consumer: by.Agency, LegalBasis: r.Basis, Wanted: r.Terms,
 	}
-	if d.Classification == Open {
+	if d.Classification == Open && r.Terms.DelayDays == 0 {
 		g.Status, g.Terms = Granted, &r.Terms
 		return g, g.change(EventGrantGranted, g.Consumer), nil
 	}
@@ -141,12 +144,12 @@ func (r GrantAccess) Validate() error {
 //	exchange.terms_exceed_request   a purpose, a field, a mode, the period or the quota is not within what was wanted
 //	exchange.consent_dropped        the dataset or the request asks for consent and the terms do not
 //	exchange.period_over            the period granted has ended already
-func (g Grant) Grant(by access.Caller, r GrantAccess, d Dataset, now kernel.Moment) (Grant, kernel.Change, error) {
+func (g Grant) Grant(by access.Caller, r GrantAccess, d Dataset, at time.Time) (Grant, kernel.Change, error) {
 	var none kernel.Change
 	if err := g.open(by); err != nil {
 		return g, none, err
 	}
-	if err := g.admits(r.Terms, d, now); err != nil {
+	if err := g.admits(r.Terms, d, at); err != nil {
 		return g, none, err
 	}
 	g.Status, g.Terms = Granted, &r.Terms
@@ -154,7 +157,7 @@ func (g Grant) Grant(by access.Caller, r GrantAccess, d Dataset, now kernel.Mome
 }
 
 // admits: the terms may be granted of the dataset on what was wanted.
-func (g Grant) admits(t Terms, d Dataset, now kernel.Moment) error {
+func (g Grant) admits(t Terms, d Dataset, at time.Time) error {
 	if err := d.offered(); err != nil {
 		return err
 	}
@@ -164,7 +167,7 @@ func (g Grant) admits(t Terms, d Dataset, now kernel.Moment) error {
 	if (d.NeedsConsent(t.Fields) || g.Wanted.ConsentRequired) && !t.ConsentRequired {
 		return ErrConsentDropped
 	}
-	if now.Over(t.ValidUntil) {
+	if !t.ValidUntil.After(at) {
 		return ErrPeriodOver
 	}
 	return nil
@@ -203,12 +206,12 @@ func (r AmendGrant) Validate() error {
 //	exchange.terms_exceed_request   a purpose, a field, a mode, the period or the quota is not within what was wanted
 //	exchange.consent_dropped        the dataset or the request asks for consent and the terms do not
 //	exchange.period_over            the new period has ended already
-func (g Grant) Amend(by access.Caller, r AmendGrant, d Dataset, now kernel.Moment) (Grant, kernel.Change, error) {
+func (g Grant) Amend(by access.Caller, r AmendGrant, d Dataset, at time.Time) (Grant, kernel.Change, error) {
 	var none kernel.Change
 	if err := g.changeable(by); err != nil {
 		return g, none, err
 	}
-	if err := g.admits(r.Terms, d, now); err != nil {
+	if err := g.admits(r.Terms, d, at); err != nil {
 		return g, none, err
 	}
 	g.Terms, g.Reason = &r.Terms, r.Reason
@@ -313,17 +316,17 @@ func (g Grant) standing() error {
 }
 
 // live: the grant stands and is not suspended, and its period has begun and not ended. The end is exclusive.
-func (g Grant) live(now kernel.Moment) error {
+func (g Grant) live(at time.Time) error {
 	if err := g.standing(); err != nil {
 		return err
 	}
 	if g.Status == Suspended {
 		return ErrGrantSuspended
 	}
-	if now.Early(g.Terms.ValidFrom) {
+	if at.Before(g.Terms.ValidFrom) {
 		return ErrGrantNotYet
 	}
-	if now.Over(g.Terms.ValidUntil) {
+	if !at.Before(g.Terms.ValidUntil) {
 		return ErrGrantExpired
 	}
 	return nil
@@ -331,8 +334,8 @@ func (g Grant) live(now kernel.Moment) error {
 
 // covers: the grant is live, and its terms name the purpose and every field and allow the mode. A use is judged by it when it is requested and
 // again when it is delivered.
-func (g Grant) covers(purpose string, fields []string, mode string, now kernel.Moment) error {
-	if err := g.live(now); err != nil {
+func (g Grant) covers(purpose string, fields []string, mode string, at time.Time) error {
+	if err := g.live(at); err != nil {
 		return err
 	}
 	if !subset([]string{purpose}, g.Terms.Purposes) {

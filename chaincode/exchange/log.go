@@ -37,21 +37,26 @@ type Entry struct {
 	Use        string    `json:"use"`
 	At         time.Time `json:"at"`
 	Subject    string    `json:"subject"`
-	Dataset    string    `json:"dataset"`
-	Fields     []string  `json:"fields"`
-	Provider   string    `json:"provider"`
-	Consumer   string    `json:"consumer"`
-	Purpose    string    `json:"purpose"`
-	LegalBasis string    `json:"legal_basis"`
-	Case       string    `json:"case"`
-	Grant      string    `json:"grant"`
+	Dataset    string    `json:"dataset,omitempty"`
+	Fields     []string  `json:"fields,omitempty"`
+	Provider   string    `json:"provider,omitempty"`
+	Consumer   string    `json:"consumer,omitempty"`
+	Purpose    string    `json:"purpose,omitempty"`
+	LegalBasis string    `json:"legal_basis,omitempty"`
+	Case       string    `json:"case,omitempty"`
+	Grant      string    `json:"grant,omitempty"`
 	Consent    string    `json:"consent,omitempty"`
 	Selector   string    `json:"selector,omitempty"`
-	Claims     string    `json:"claims,omitempty"` // what was asked, where it was verified and not fetched
+	Claims     string    `json:"claims,omitempty"`  // what was asked, where it was verified and not fetched
+	Sealed     string    `json:"sealed,omitempty"`  // of a sealed use, in place of all that follows the subject: commitment of its details
+	OpensAt    time.Time `json:"opens_at,omitzero"` // when they are opened at the latest
 }
 
-// Entry is the use's entry in its subject's access log.
+// Entry is the use's entry in its subject's access log. That of a sealed use stays as it was sealed (Disclosure opens it).
 func (u Use) Entry() Entry {
+	if u.Seal != nil {
+		return Entry{Number: u.Number, Use: u.ID, At: u.Created.At, Subject: u.Subject, Sealed: u.Seal.Commitment, OpensAt: u.Seal.OpensAt}
+	}
 	return Entry{
 		Number: u.Number, Use: u.ID, At: u.Created.At, Subject: u.Subject, Dataset: u.Dataset, Fields: u.Fields,
 		Provider: u.Provider, Consumer: u.Consumer, Purpose: u.Purpose, LegalBasis: u.LegalBasis, Case: u.Case,

@@ -3,6 +3,7 @@ package exchange
 import (
 	"cmp"
 	"fmt"
+	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/fault"
@@ -142,7 +143,7 @@ func (r BasisOf) Validate() error {
 
 // Warrant says whether a use may be delivered now, with the same guards as Deliver from exchange.delivery_late on. A use that
 // was delivered is answered as it is: there is nothing to judge any more.
-func (u Use) Warrant(b Basis, now kernel.Moment) (Warrant, error) {
+func (u Use) Warrant(b Basis, at time.Time) (Warrant, error) {
 	w := Warrant{Use: u, Dataset: b.Dataset}
 	switch u.Status {
 	case Requested, Prepared, Released:
@@ -151,15 +152,15 @@ func (u Use) Warrant(b Basis, now kernel.Moment) (Warrant, error) {
 	default:
 		return w, nil
 	}
-	if err := u.deliverable(b, now); err != nil {
+	if err := u.deliverable(b, at); err != nil {
 		return Warrant{}, err
 	}
 	return w, nil
 }
 
 // deliverable: it is not too late, and what allowed the use still holds.
-func (u Use) deliverable(b Basis, now kernel.Moment) error {
-	if now.Past(u.Until) {
+func (u Use) deliverable(b Basis, at time.Time) error {
+	if at.After(u.Until) {
 		return ErrDeliveryLate
 	}
 	if err := b.Dataset.offered(); err != nil {
@@ -168,14 +169,14 @@ func (u Use) deliverable(b Basis, now kernel.Moment) error {
 	if !b.Dataset.has(u.Fields) {
 		return ErrFieldUnknown.On("request.use", "subset:dataset.fields")
 	}
-	if err := b.Grant.covers(u.Purpose, u.Fields, u.Mode(), now); err != nil {
+	if err := b.Grant.covers(u.Purpose, u.Fields, u.Mode(), at); err != nil {
 		return fault.From(err).On("request.use", "grant:covers")
 	}
 	if b.Consent == nil && (b.Dataset.NeedsConsent(u.Fields) || b.Grant.Terms.ConsentRequired) {
 		return ErrConsentRequired.On("request.use", "consent:live")
 	}
 	if b.Consent != nil {
-		if err := b.Consent.live(now); err != nil {
+		if err := b.Consent.live(at); err != nil {
 			return fault.From(err).On("request.use", "consent:live")
 		}
 	}
@@ -205,7 +206,7 @@ func (r PrepareUse) Validate() error {
 //	exchange.consent_required    the terms or the dataset ask for consent now and the use has none
 //	exchange.consent_revoked     the consent was revoked
 //	exchange.consent_expired     the consent's period has ended
-func (u Use) Prepare(by access.Caller, r PrepareUse, b Basis, now kernel.Moment) (Use, kernel.Change, error) {
+func (u Use) Prepare(by access.Caller, r PrepareUse, b Basis, at time.Time) (Use, kernel.Change, error) {
 	var none kernel.Change
 	if err := by.Own(u.Provider); err != nil {
 		return u, none, err
@@ -216,7 +217,7 @@ func (u Use) Prepare(by access.Caller, r PrepareUse, b Basis, now kernel.Moment)
 	if u.Status != Requested {
 		return u, none, ErrAlreadyPrepared
 	}
-	if err := u.deliverable(b, now); err != nil {
+	if err := u.deliverable(b, at); err != nil {
 		return u, none, err
 	}
 	u.Status, u.Preview = Prepared, r.Commitment
@@ -249,7 +250,7 @@ func checkDecision(use, jws, kind string, content any) error {
 //	exchange.use_refused        the subject has refused
 //	exchange.already_released   it was released before
 //	exchange.delivery_late      deliver_until has passed
-func (u Use) Release(r ReleaseUse, channel string, s Subject, now kernel.Moment) (Use, kernel.Change, error) {
+func (u Use) Release(r ReleaseUse, channel string, s Subject, at time.Time) (Use, kernel.Change, error) {
 	var none kernel.Change
 	var said Release
 	if err := signed.Open(r.JWS, "request.jws", ReleaseKind, s.SigningKey, &said); err != nil {
@@ -265,7 +266,7 @@ func (u Use) Release(r ReleaseUse, channel string, s Subject, now kernel.Moment)
 		return u, none, ErrReleaseOther
 	}
 	switch u.Status {
-	case Requested:
+	case Requested, UnderSeal:
 		return u, none, ErrNotPrepared
 	case Refused:
 		return u, none, ErrUseRefused
@@ -273,7 +274,7 @@ func (u Use) Release(r ReleaseUse, channel string, s Subject, now kernel.Moment)
 	default:
 		return u, none, ErrAlreadyReleased
 	}
-	if now.Past(u.Until) {
+	if at.After(u.Until) {
 		return u, none, ErrDeliveryLate
 	}
 	u.Status, u.Decision = Released, r.JWS
@@ -306,11 +307,12 @@ func (u Use) Refuse(r RefuseUse, channel string, s Subject) (Use, kernel.Change,
 		return u, none, ErrReleaseOther
 	}
 	switch u.Status {
-	case Requested:
+	case Requested, UnderSeal:
 		return u, none, ErrNotPrepared
 	case Refused:
 		return u, none, ErrUseRefused
-	case Delivered, Acknowledged:
+	case Prepared, Released:
+	default: // a verification without the provider was never to be looked at
 		return u, none, ErrAlreadyDelivered
 	}
 	u.Status, u.Decision = Refused, r.JWS

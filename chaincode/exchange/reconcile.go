@@ -12,6 +12,7 @@ const ReceiptPeriod = 24 * time.Hour
 const (
 	OverdueDelivery = "delivery" // not delivered by deliver_until, whether or not a preview was prepared or released
 	OverdueReceipt  = "receipt"  // delivered, and not acknowledged within ReceiptPeriod
+	OverdueOpening  = "opening"  // sealed, and not opened at its date
 )
 
 // Awaited are the statuses of a use that is to be delivered.
@@ -19,7 +20,10 @@ var Awaited = []string{Requested, Prepared, Released}
 
 // Overdue says what should have happened to a use by a time and did not; empty: nothing.
 func (u Use) Overdue(at time.Time) string {
-	switch {
+	if u.Secret() && !at.Before(u.Seal.OpensAt) {
+		return OverdueOpening
+	}
+	switch u = u.Lifted(); {
 	case slices.Contains(Awaited, u.Status) && at.After(u.Until):
 		return OverdueDelivery
 	case u.Status == Delivered && at.After(u.LastChange().At.Add(ReceiptPeriod)):

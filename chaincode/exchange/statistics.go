@@ -46,6 +46,9 @@ func Counts(changes []kernel.Change, at time.Time, use func(id string) (Use, boo
 		}
 		what, _, _ := strings.Cut(rest, ".")
 		if u, found := use(c.ID); found {
+			if u.Secret() { // how often an agency seals is no secret, of whose data is
+				u.Provider = ""
+			}
 			all = append(all, Count{at.In(Beijing).Format(time.DateOnly), u.Dataset, u.Provider, u.Consumer, u.Purpose, what})
 		}
 	}

@@ -19,7 +19,6 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/gateway/config"
-	"github.com/hutong-gov/hutong/gateway/pause"
 )
 
 // Limits of verification.
@@ -116,8 +115,10 @@ func (v *Verifier) Start(ctx context.Context) {
 			} else {
 				delay.Reset()
 			}
-			if !pause.For(ctx, wait) {
+			select {
+			case <-ctx.Done():
 				return
+			case <-time.After(wait):
 			}
 		}
 	}()

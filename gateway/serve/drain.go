@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"time"
-
-	"github.com/hutong-gov/hutong/gateway/pause"
 )
 
 // partingTime is how long before the end of the delay clients are asked to go on with new connections. A client that
@@ -28,9 +26,9 @@ func (g *Gateway) drain(ctx context.Context, servers []*http.Server) error {
 	background := context.WithoutCancel(ctx)
 	delay := g.config.Limits.ShutdownDelay.Std()
 	g.rest.Leave()
-	pause.For(background, delay-partingTime)
+	wait(background, delay-partingTime)
 	g.rest.Part()
-	pause.For(background, min(delay, partingTime))
+	wait(background, min(delay, partingTime))
 	g.rest.Refuse()
 	g.ledger.Refuse()
 
@@ -54,6 +52,19 @@ func (g *Gateway) drain(ctx context.Context, servers []*http.Server) error {
 // settle waits until every block that was received is applied, or ctx ends.
 func (g *Gateway) settle(ctx context.Context) {
 	for s := g.follower.Status(); s.Streaming && s.Applied < s.Received && ctx.Err() == nil; s = g.follower.Status() {
-		pause.For(ctx, settlePace)
+		wait(ctx, settlePace)
+	}
+}
+
+// wait waits; not at all for what is not positive.
+func wait(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }

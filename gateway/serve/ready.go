@@ -11,7 +11,6 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/gateway/ledger"
-	"github.com/hutong-gov/hutong/gateway/pause"
 	"github.com/hutong-gov/hutong/gateway/rest"
 )
 
@@ -65,6 +64,9 @@ func (e *endorsed) probe(ctx context.Context) {
 		}
 		reason := err.Error()
 		e.last.Store(&reason)
-		pause.For(ctx, probeEvery)
+		select {
+		case <-ctx.Done():
+		case <-time.After(probeEvery):
+		}
 	}
 }

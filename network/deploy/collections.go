@@ -9,25 +9,33 @@ import (
 	"github.com/hutong-gov/hutong/network/topology"
 )
 
-// collections are the private data collections of a chaincode: an inbox for
-// each organisation that endorses, if it has inboxes; nil if it has none.
+// collections are the private data collections of a chaincode, if it has
+// inboxes: for each organisation that endorses an inbox, and one for the
+// details of its sealed uses, which nothing removes before they are opened; nil
+// if it has none.
 func (d *Deployer) collections(cc topology.Chaincode) *peer.CollectionConfigPackage {
 	if cc.Inboxes == nil {
 		return nil
 	}
 	all := &peer.CollectionConfigPackage{}
 	for _, org := range d.topology.Endorsers() {
-		all.Config = append(all.Config, &peer.CollectionConfig{Payload: &peer.CollectionConfig_StaticCollectionConfig{
-			StaticCollectionConfig: &peer.StaticCollectionConfig{
-				Name: org.Inbox(), MemberOrgsPolicy: membersOf(org), BlockToLive: cc.Inboxes.BlockToLive,
-				// The endorsing peers of the organisation have the value; a
-				// further peer of it pulls it when it sees the block.
-				RequiredPeerCount: 0, MaximumPeerCount: 1,
-				MemberOnlyRead: true, MemberOnlyWrite: false,
-			},
-		}})
+		all.Config = append(all.Config, collection(org, org.Inbox(), cc.Inboxes.BlockToLive), collection(org, org.Sealed(), 0))
 	}
 	return all
+}
+
+// collection is kept by the peers of an organisation; anyone may put something
+// in.
+func collection(org topology.Organisation, name string, blockToLive uint64) *peer.CollectionConfig {
+	return &peer.CollectionConfig{Payload: &peer.CollectionConfig_StaticCollectionConfig{
+		StaticCollectionConfig: &peer.StaticCollectionConfig{
+			Name: name, MemberOrgsPolicy: membersOf(org), BlockToLive: blockToLive,
+			// The endorsing peers of the organisation have the value; a
+			// further peer of it pulls it when it sees the block.
+			RequiredPeerCount: 0, MaximumPeerCount: 1,
+			MemberOnlyRead: true, MemberOnlyWrite: false,
+		},
+	}}
 }
 
 // membersOf is the policy of who keeps an organisation's collection.

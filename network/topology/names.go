@@ -85,3 +85,6 @@ func (t *Topology) Endorsers() []Organisation {
 
 // Inbox is the private data collection of what waits for an organisation.
 func (o Organisation) Inbox() string { return "inbox_" + o.MSP }
+
+// Sealed is the private data collection of what an organisation has sealed.
+func (o Organisation) Sealed() string { return "sealed_" + o.MSP }

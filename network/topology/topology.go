@@ -98,11 +98,12 @@ type Chaincode struct {
 	Inboxes *Inboxes `yaml:"inboxes,omitempty"`
 }
 
-// Inboxes gives every organisation that endorses a private data collection,
-// inbox_{MSP}, that its peers alone keep. Anyone may put something in.
+// Inboxes gives every organisation that endorses two private data collections
+// that its peers alone keep: inbox_{MSP}, for payloads that wait for it, and
+// sealed_{MSP}, for the details of its sealed uses. Anyone may put something in.
 type Inboxes struct {
-	// BlockToLive is how many blocks a value is kept before every peer removes
-	// it, 0 for ever.
+	// BlockToLive is how many blocks a payload is kept before every peer removes
+	// it, 0 for ever. Details are kept until they are opened.
 	BlockToLive uint64 `yaml:"block_to_live"`
 }
 

@@ -7,7 +7,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/hutong-gov/hutong/gateway/pause"
 	"github.com/hutong-gov/hutong/network"
 )
 
@@ -62,8 +61,8 @@ func Kill(ctx context.Context, n *network.Network, name string) error {
 		ctx, cancel := context.WithTimeout(ctx, goneTimeout)
 		defer cancel()
 		for r.Alive() {
-			if !pause.For(ctx, goneInterval) {
-				return fmt.Errorf("%s does not go: %w", name, ctx.Err())
+			if err := wait(ctx, goneInterval); err != nil {
+				return fmt.Errorf("%s does not go: %w", name, err)
 			}
 		}
 		return nil
@@ -90,8 +89,8 @@ func strike(ctx context.Context, n *network.Network, l *Load, kind string, nth i
 	if err := Kill(ctx, n, s.Process); err != nil {
 		return s, err
 	}
-	if !pause.For(ctx, downTime) {
-		return s, ctx.Err()
+	if err := wait(ctx, downTime); err != nil {
+		return s, err
 	}
 	began := time.Now()
 	if err := n.Up(ctx); err != nil {
@@ -99,7 +98,7 @@ func strike(ctx context.Context, n *network.Network, l *Load, kind string, nth i
 	}
 	s.Healed = time.Since(began)
 	for enough := l.Acknowledged() + between; l.Acknowledged() < enough; {
-		if !pause.For(ctx, retryPause) {
+		if err := wait(ctx, retryPause); err != nil {
 			return s, errors.New("the clients do not get going again")
 		}
 	}

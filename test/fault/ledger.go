@@ -15,7 +15,6 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/state"
 	"github.com/hutong-gov/hutong/gateway/app"
-	"github.com/hutong-gov/hutong/gateway/pause"
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/network/block"
 	"github.com/hutong-gov/hutong/test/story"
@@ -165,8 +164,8 @@ func (l *Load) Repeat(ctx context.Context) (repeated int, wrong []string, err er
 		group.Go(func() error {
 			again, err := l.send(ctx, a.Operation)
 			for err != nil && Repeatable(err) && ctx.Err() == nil {
-				if !pause.For(ctx, retryPause) {
-					return ctx.Err()
+				if err := wait(ctx, retryPause); err != nil {
+					return err
 				}
 				again, err = l.send(ctx, a.Operation)
 			}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/hutong-gov/hutong/gateway/client"
-	"github.com/hutong-gov/hutong/gateway/pause"
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/test/story"
 )
@@ -96,7 +95,7 @@ func (r *Report) storm(ctx context.Context, n *network.Network, l *Load, o Optio
 
 func (r *Report) strikes(ctx context.Context, n *network.Network, l *Load, o Options) error {
 	for l.Acknowledged() < between {
-		if !pause.For(ctx, retryPause) {
+		if err := wait(ctx, retryPause); err != nil {
 			return errors.New("the clients do not get going")
 		}
 	}

@@ -17,6 +17,7 @@ import (
 func (c *city) inbox() *city {
 	for _, msp := range []string{"ServicesMSP", "PlanningMSP", "MarketMSP"} {
 		c.DefineCollection(exchange.Name, exchange.Inbox(msp), msp)
+		c.DefineCollection(exchange.Name, exchange.SealedCollection(msp), msp)
 	}
 	return c
 }

@@ -50,7 +50,7 @@ func TestEveryFunctionForEveryRole(t *testing.T) {
 
 func TestAuditorsWriteNothing(t *testing.T) {
 	for _, f := range contract.New().Rows() {
-		if f.Name == exchange.UsePayload { // sealed to its consumer: nobody else has a use for it
+		if f.Name == exchange.UsePayload || f.Name == exchange.UseDetails { // its consumer's alone
 			continue
 		}
 		require.Equal(t, f.Kind == kernel.KindRead, slices.Contains(f.Rule.Roles, access.Auditor), f.Name)
@@ -87,7 +87,8 @@ func TestTableIsDocumented(t *testing.T) {
 // Every function whose scope is the caller's own agency refuses another agency's record, or makes a record that is the
 // caller's whatever the request says.
 func TestOwnAgencyOnly(t *testing.T) {
-	c := newCity(t).prepare()
+	c := newCity(t).prepare().inbox()
+	hidden, details, _ := c.sealed("sealed")
 	use := c.do(tax, access.Agency, exchange.UseRequest, c.use())
 	second := c.do(tax, access.Admin, exchange.GrantRequest, exchange.RequestGrant{Dataset: dataset, Terms: c.terms(), Basis: "Tax Law 12"})
 	anchored := c.do(housing, access.Agency, exchange.AnchorCreate, batch(1))
@@ -116,6 +117,8 @@ func TestOwnAgencyOnly(t *testing.T) {
 		exchange.UsePayload:      exchange.PayloadOf{Use: use},
 		exchange.UsePurge:        exchange.PurgeUse{Use: use, Reason: "asked"},
 		exchange.UseVerify:       c.verification(hashA, hashB),
+		exchange.UseDetails:      exchange.DetailsOf{Use: hidden},
+		exchange.UseOpen:         exchange.OpenUse{Use: hidden, Details: details},
 
 		exchange.RequirementRevise:    exchange.ReviseRequirement{Requirement: housing + "/plans", Edition: 2, Need: need()},
 		exchange.RequirementWithdraw:  exchange.WithdrawRequirement{Requirement: housing + "/plans", Reason: "replaced"},
@@ -144,6 +147,10 @@ func TestOwnAgencyOnly(t *testing.T) {
 				stranger := "market.customs" // of the same organisation, which is not enough; not registered
 				got := c.refused("access.other_agency", stranger, f.Rule.Roles[0], f.Name, request)
 				require.Equal(t, fault.Denied, got.Kind)
+			case f.Name == exchange.UseSeal:
+				request, _, raw := c.sealing(secret(c.grant))
+				_, err := c.trySealed("market.customs", f.Name, "stranger", kernel.ID("market.customs", f.Name, "stranger"), raw, request)
+				require.Equal(t, "access.other_agency", fault.From(err).Reason)
 			case f.Name == exchange.DatasetPublish:
 				id := c.do(regulation, access.Admin, f.Name, publication())
 				require.Equal(t, regulation+"/premises", id)

@@ -23,14 +23,20 @@ func (m *model) checkHeads(*rapid.T) {
 // checkLogs recomputes the logs from the records, as a stranger would, and compares what blocks announce with the model.
 func (m *model) checkLogs() {
 	entries := map[string][]exchange.Entry{}
-	status := map[string]int{}
+	status, sealed, opened := map[string]int{}, 0, 0
 	for _, u := range m.uses {
 		person := u.request.Subject
 		record := read[exchange.Use](m.city, "use:Get", u.id)
 		entries[person] = append(entries[person], record.Entry())
 		require.Equal(m.t, len(entries[person]), record.Number, "no gap")
 		require.Equal(m.t, u.status, record.Status)
-		status[record.Status]++
+		if record.Seal != nil && !record.Secret() {
+			opened++
+		}
+		if record.Seal != nil {
+			sealed++
+		}
+		status[record.Lifted().Status]++
 	}
 	for _, person := range people {
 		require.NoError(m.t, read[exchange.Log](m.city, "log:Get", person).Proves(entries[person], exchange.LogProof{}))
@@ -52,9 +58,10 @@ func (m *model) checkLogs() {
 			events[change.Type]++
 		}
 	}
-	require.Equal(m.t, len(m.uses), events[exchange.EventUseRequested])
+	m.checkSeals()
+	require.Equal(m.t, []int{len(m.uses) - sealed, sealed, opened}, []int{events[exchange.EventUseRequested], events[exchange.EventUseSealed], events[exchange.EventUseOpened]})
 	require.Equal(m.t, status["delivered"]+status["acknowledged"], events[exchange.EventUseDelivered], "a use is delivered once")
-	require.LessOrEqual(m.t, events[exchange.EventUseDelivered], events[exchange.EventUseRequested])
+	require.LessOrEqual(m.t, events[exchange.EventUseDelivered], len(m.uses))
 	require.Equal(m.t, status["acknowledged"], events[exchange.EventUseAcknowledged])
 }
 
@@ -80,12 +87,15 @@ func (m *model) checkSides() {
 	told, owed := map[line]int{}, map[line]int{}
 	for _, b := range m.Blocks() {
 		for _, change := range announced(m.t, b) {
-			if change.Subject != "" && change.Case != "" && change.Type != exchange.EventConsentGiven && change.Type != exchange.EventConsentRevoked {
+			if change.Subject != "" && change.Case != "" && change.Case != inquiry && change.Type != exchange.EventConsentGiven && change.Type != exchange.EventConsentRevoked {
 				told[line{change.Agency, change.Type, change.ID}]++
 			}
 		}
 	}
 	for _, u := range m.uses {
+		if u.seal != nil {
+			continue // its changes name nobody
+		}
 		record := read[exchange.Use](m.city, "use:Get", u.id)
 		owed[line{record.Provider, exchange.EventUseRequested, u.id}]++
 		if record.Status != exchange.Requested {

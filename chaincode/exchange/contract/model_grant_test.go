@@ -107,7 +107,7 @@ func (m *model) decide(*rapid.T) {
 func (m *model) within(g *modelGrant) (terms exchange.Terms, admitted bool) {
 	terms = g.wanted
 	terms.Purposes, terms.Fields = m.some("purposes", goals), m.some("fields", columns)
-	terms.ConsentRequired = rapid.Bool().Draw(m.t, "consent")
+	terms.ConsentRequired = terms.DelayDays == 0 && rapid.Bool().Draw(m.t, "consent")
 	if m.seldom("another quota") {
 		terms.Quota = m.quota()
 	}

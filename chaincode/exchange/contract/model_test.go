@@ -66,7 +66,8 @@ var (
 // reached are the functions that random histories must have carried out, and the refusals they must have met.
 var reached = []string{exchange.UseRequest, exchange.UseDeliver, exchange.UseAcknowledge, exchange.ConsentRevoke, exchange.GrantWithdraw, exchange.SubjectRotate, exchange.SubjectRecover,
 	exchange.GrantAmend, exchange.GrantSuspend, exchange.GrantResume, exchange.UseRequest + " late", exchange.UseRequest + " too late",
-	exchange.UseRequest + " exchange.quota_exhausted", exchange.UseRequest + " exchange.ticket_taken", exchange.UseRequest + " exchange.grant_suspended"}
+	exchange.UseRequest + " exchange.quota_exhausted", exchange.UseRequest + " exchange.ticket_taken", exchange.UseRequest + " exchange.grant_suspended",
+	exchange.UseSeal, exchange.UseOpen}
 
 func TestModel(t *testing.T) {
 	tally := map[string]int{}
@@ -82,7 +83,7 @@ func TestModel(t *testing.T) {
 
 func checkModel(t *testing.T, tally map[string]int) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := &model{city: newCity(t).register(), t: t, datasets: map[string]*modelDataset{}, tally: tally, signers: maps.Clone(keys)}
+		m := &model{city: newCity(t).register().inbox(), t: t, datasets: map[string]*modelDataset{}, tally: tally, signers: maps.Clone(keys)}
 		for _, person := range people {
 			m.openCase(person, players)
 		}
@@ -95,6 +96,7 @@ func checkModel(t *testing.T, tally map[string]int) {
 			"open a case": func(*rapid.T) { m.openCase(m.pick("subject", people), m.some("agencies", players)) }, "close a case": m.closeCase,
 			"use": m.requestUse, "use it": m.requestUse, "use it again": m.requestUse, "use it once more": m.requestUse,
 			"endorse a use": m.endorseUse, "endorse another": m.endorseUse, "commit it": m.commitUse, "commit soon": m.commitUse, "deliver": m.deliver, "deliver more": m.deliver,
+			"seal": m.sealUse, "seal another": m.sealUse, "deliver sealed": m.deliverSealed, "open": m.openUse,
 			"acknowledge": m.acknowledge, "acknowledge more": m.acknowledge, "time passes": m.pass, "": m.checkHeads,
 		}
 		for range 4 { // about 30 actions each
@@ -113,7 +115,11 @@ func (m *model) begin() {
 	g := &modelGrant{dataset: id, provider: housing, consumer: tax, wanted: terms, terms: terms, status: "granted"}
 	g.id = m.do(tax, access.Admin, exchange.GrantRequest, exchange.RequestGrant{Dataset: id, Terms: terms, Basis: "Tax Law 12"})
 	m.do(housing, access.Admin, exchange.GrantGrant, exchange.GrantAccess{Grant: g.id, Terms: terms})
-	m.grants = append(m.grants, g)
+	terms.ConsentRequired, terms.DelayDays, terms.Quota = false, 3, nil
+	secret := &modelGrant{dataset: id, provider: housing, consumer: regulation, wanted: terms, terms: terms, status: "granted"}
+	secret.id = m.do(regulation, access.Admin, exchange.GrantRequest, exchange.RequestGrant{Dataset: id, Terms: terms, Basis: "Inquiries Act 9"})
+	m.do(housing, access.Admin, exchange.GrantGrant, exchange.GrantAccess{Grant: secret.id, Terms: terms})
+	m.grants = append(m.grants, g, secret)
 }
 
 // attempt submits a command and holds the ledger to the model's opinion.

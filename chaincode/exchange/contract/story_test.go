@@ -62,7 +62,9 @@ func TestStory(t *testing.T) {
 
 // Every type of change that is declared is announced by something. The ledger of the tests sees to it that nothing else is.
 func TestEveryEventHappens(t *testing.T) {
-	c := newCity(t).prepare()
+	c := newCity(t).prepare().inbox()
+	hidden, details, _ := c.sealed("sealed")
+	c.do(tax, access.Agency, exchange.UseOpen, exchange.OpenUse{Use: hidden, Details: details})
 	update := registration(tax)
 	c.do(tax, access.Admin, exchange.AgencyUpdate, exchange.UpdateAgency{Agency: tax, Name: update.Name, ExchangeKey: update.ExchangeKey, Gateway: "https://tax.example"})
 	denied := c.do(regulation, access.Admin, exchange.GrantRequest, exchange.RequestGrant{Dataset: dataset, Terms: c.terms(), Basis: "Company Law 7"})

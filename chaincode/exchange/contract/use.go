@@ -10,7 +10,7 @@ import (
 )
 
 func uses() []kernel.Function {
-	return slices.Concat(previews(), inbox(), []kernel.Function{
+	return slices.Concat(previews(), inbox(), disclosures(), []kernel.Function{
 		kernel.NewCreate(kernel.Create[exchange.RequestUse, exchange.Use]{
 			Name: exchange.UseRequest, Rule: ownService, In: exchange.Uses,
 			Doc:  "Asks for a use of a subject's data: counts the consent and numbers the use in the subject's log.",
@@ -22,15 +22,19 @@ func uses() []kernel.Function {
 			Doc: "Records the commitment of what the provider delivered.",
 			Key: func(r exchange.DeliverUse) []string { return []string{r.Use} },
 			Apply: func(tx *kernel.Tx, u exchange.Use, r exchange.DeliverUse) (exchange.Use, error) {
+				u, err := unsealed(tx, u)
+				if err != nil {
+					return u, err
+				}
 				basis, err := basis(tx, u)
 				if err != nil {
 					return u, err
 				}
-				u, event, err := u.Deliver(tx.By, r, basis, tx.Now)
+				u, event, err := u.Deliver(tx.By, r, basis, tx.At)
 				if err == nil && r.Waits {
 					err = putIntoInbox(tx, u)
 				}
-				return u, announce(tx, event, err)
+				return u.Resealed(), announce(tx, event, err)
 			},
 		}),
 		kernel.NewTransition(kernel.Transition[exchange.AcknowledgeUse, exchange.Use]{
@@ -38,8 +42,8 @@ func uses() []kernel.Function {
 			Doc: "The consumer's receipt: it opened what the provider recorded.",
 			Key: func(r exchange.AcknowledgeUse) []string { return []string{r.Use} },
 			Apply: func(tx *kernel.Tx, u exchange.Use, r exchange.AcknowledgeUse) (exchange.Use, error) {
-				u, event, err := u.Acknowledge(tx.By, r)
-				return u, announce(tx, event, err)
+				u, event, err := u.Lifted().Acknowledge(tx.By, r)
+				return u.Resealed(), announce(tx, event, err)
 			},
 		}),
 	})
@@ -56,29 +60,31 @@ func numbered(tx *kernel.Tx, id string, r exchange.RequestUse) (u exchange.Use, 
 	if err != nil {
 		return u, event, err
 	}
-	u, outcome, event, err := r.Request(id, tx.By, context, tx.Now)
+	u, outcome, event, err := r.Request(id, tx.By, context, tx.At)
 	if err != nil {
 		return u, event, err
 	}
+	return u, event, keep(tx, u, r.Grant, outcome)
+}
+
+// keep writes what a use changes besides its own record: the tally of its consent, the ticket of its grant, the log's head.
+func keep(tx *kernel.Tx, u exchange.Use, grant string, outcome exchange.Outcome) error {
 	if t := outcome.Tally; t != nil {
 		tx.Touch(&t.Head)
 		t.Created.Staff, t.Changed.Staff = "", "" // the subject reads it, and which officer it was is none of theirs
 		if err := exchange.Tallies.Put(tx.Store, *t, t.ID); err != nil {
-			return u, event, err
+			return err
 		}
 	}
 	if u.Ticket > 0 {
-		ticket := exchange.Ticket{Number: u.Ticket, Use: id}
-		if err := exchange.Tickets.Put(tx.Store, ticket, exchange.TicketKey(u.Grant, u.Period, u.Ticket)...); err != nil {
-			return u, event, err
+		ticket := exchange.Ticket{Number: u.Ticket, Use: u.ID}
+		if err := exchange.Tickets.Put(tx.Store, ticket, exchange.TicketKey(grant, u.Period, u.Ticket)...); err != nil {
+			return err
 		}
 	}
 	tx.Touch(&outcome.Log.Head)
 	outcome.Log.Changed.By, outcome.Log.Changed.Staff = "", "" // whose use it was, its entry says
-	if err := exchange.Logs.Put(tx.Store, outcome.Log, u.Subject); err != nil {
-		return u, event, err
-	}
-	return u, event, nil
+	return exchange.Logs.Put(tx.Store, outcome.Log, u.Subject)
 }
 
 // contextOf reads everything a request for a use names, in the order the reference page gives: subject, dataset, grant,
@@ -139,6 +145,9 @@ func basis(tx *kernel.Tx, u exchange.Use) (exchange.Basis, error) {
 
 // basisOf reads what the record rests on that the request names in field.
 func basisOf(tx *kernel.Tx, field, id, grant, consent string) (b exchange.Basis, err error) {
+	if id == "" {
+		return b, exchange.ErrUseSealed.On(field, "open")
+	}
 	if b.Dataset, err = dataset(tx, field, id); err != nil {
 		return b, err
 	}

@@ -146,6 +146,7 @@ func New(t testing.TB) *City {
 	for _, organisation := range organisations {
 		msp := access.MSPOf(organisation.name + ".x")
 		c.Ledger.DefineCollection(exchange.Name, exchange.Inbox(msp), msp)
+		c.Ledger.DefineCollection(exchange.Name, exchange.SealedCollection(msp), msp)
 		c.Gateways[organisation.name] = c.gateway(t, organisation.name, organisation.agencies)
 	}
 	return c
