@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
 // Type is the type a publication makes; the caller's agency becomes its authority.
@@ -17,11 +18,11 @@ func (r PublishType) Type(by access.Caller) Type {
 //
 //  1. the caller is the type's authority: access.other_agency
 //  2. the period has not ended: certificate.accreditation_over
-func (t Type) Accredit(by access.Caller, r GrantAccreditation, at time.Time) (Accreditation, error) {
+func (t Type) Accredit(by access.Caller, r GrantAccreditation, now kernel.Moment) (Accreditation, error) {
 	if err := by.Own(t.Authority); err != nil {
 		return Accreditation{}, err
 	}
-	if !r.Until.After(at) {
+	if now.Over(r.Until) {
 		return Accreditation{}, ErrAccreditationOver
 	}
 	a := Accreditation{Type: t.Code, Agency: r.Agency, Authority: t.Authority, From: r.From, Until: r.Until, ValidDays: t.ValidDays}
@@ -44,7 +45,7 @@ func (a Accreditation) Withdraw(by access.Caller, r WithdrawAccreditation, at ti
 	return a, nil
 }
 
-// Live says whether the accreditation allows issuing at a time. From is the first moment, Until the first no longer.
-func (a Accreditation) Live(at time.Time) bool {
-	return a.Status == Granted && !at.Before(a.From) && at.Before(a.Until)
+// Live says whether the accreditation allows issuing at a moment. From is the first moment, Until the first no longer.
+func (a Accreditation) Live(now kernel.Moment) bool {
+	return a.Status == Granted && !now.Early(a.From) && !now.Over(a.Until)
 }

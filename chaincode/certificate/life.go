@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
 // Issue makes a certificate under an accreditation (the zero one where there is none). It needs nothing but the
@@ -14,8 +15,8 @@ import (
 //  2. a type with a longest validity is given an end: certificate.end_required
 //  3. the validity is not longer than the type allows: certificate.validity_too_long
 //  4. it has not ended: certificate.already_expired
-func (a Accreditation) Issue(by access.Caller, r Issue, at time.Time) (Certificate, error) {
-	if a.Type != r.Type || a.Agency != by.Agency || !a.Live(at) {
+func (a Accreditation) Issue(by access.Caller, r Issue, now kernel.Moment) (Certificate, error) {
+	if a.Type != r.Type || a.Agency != by.Agency || !a.Live(now) {
 		return Certificate{}, ErrNotAccredited
 	}
 	if a.ValidDays > 0 {
@@ -26,7 +27,7 @@ func (a Accreditation) Issue(by access.Caller, r Issue, at time.Time) (Certifica
 			return Certificate{}, ErrValidityTooLong
 		}
 	}
-	if !r.Until.IsZero() && !r.Until.After(at) {
+	if !r.Until.IsZero() && now.Over(r.Until) {
 		return Certificate{}, ErrAlreadyExpired
 	}
 	c := Certificate{

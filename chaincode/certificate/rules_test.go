@@ -10,6 +10,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/certificate"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
 var (
@@ -59,12 +60,12 @@ func TestAccredit(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := certificate.GrantAccreditation{Type: "business-licence", Agency: "planning.housing", From: days(-5), Until: c.until}
-			a, err := licence().Accredit(c.by, r, day0)
+			a, err := licence().Accredit(c.by, r, kernel.At(day0))
 			require.Equal(t, c.reason, reason(err))
 			if err == nil {
 				require.Equal(t, certificate.Granted, a.Status)
 				require.Equal(t, "planning.housing", a.Agency)
-				require.True(t, a.Live(day0))
+				require.True(t, a.Live(kernel.At(day0)))
 			}
 		})
 	}
@@ -91,7 +92,7 @@ func TestWithdrawAccreditation(t *testing.T) {
 			}
 			require.Equal(t, certificate.Withdrawn, a.Status)
 			require.Equal(t, day0, *a.WithdrawnAt)
-			require.False(t, a.Live(day0))
+			require.False(t, a.Live(kernel.At(day0)))
 		})
 	}
 }
@@ -129,7 +130,7 @@ func TestIssue(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := certificate.Issue{Type: c.of.Code, Subject: "subject", Commitment: "c0", From: c.from, Until: c.until}
 			c.under.ValidDays = c.of.ValidDays // as Accredit has it
-			made, err := c.under.Issue(c.by, r, day0)
+			made, err := c.under.Issue(c.by, r, kernel.At(day0))
 			require.Equal(t, c.reason, reason(err))
 			if err == nil {
 				require.Equal(t, certificate.Valid, made.Status)

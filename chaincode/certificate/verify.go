@@ -3,6 +3,7 @@ package certificate
 import (
 	"time"
 
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/state"
 )
 
@@ -104,7 +105,7 @@ func (f Facts) issuer(moment time.Time) Finding {
 	switch {
 	case f.AtIssue == nil || f.Now == nil:
 		return Finding{Unknown, NoAccreditation}
-	case f.AtIssue.Agency != f.Record.Issuer || f.AtIssue.Type != f.Record.Type || !f.AtIssue.Live(f.Record.Created.At):
+	case f.AtIssue.Agency != f.Record.Issuer || f.AtIssue.Type != f.Record.Type || !f.AtIssue.Live(kernel.At(f.Record.Created.At)):
 		return Finding{No, NotAccredited}
 	case f.Now.WithdrawnAt != nil && !f.Now.WithdrawnAt.After(moment):
 		return Finding{Yes, AccreditedThen}

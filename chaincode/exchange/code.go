@@ -241,7 +241,7 @@ var (
 //	exchange.dataset_withdrawn   the dataset is not in the directory
 //	exchange.field_unknown       a field is not in the dataset
 //	exchange.code_expired        the time to redeem it has ended already
-func (r GiveCode) Give(id, channel string, s Subject, d Dataset, at time.Time) (c Code, event kernel.Change, err error) {
+func (r GiveCode) Give(id, channel string, s Subject, d Dataset, now kernel.Moment) (c Code, event kernel.Change, err error) {
 	var terms CodeTerms
 	if err := signed.Open(r.JWS, "request.jws", CodeKind, s.SigningKey, &terms); err != nil {
 		return c, event, err
@@ -249,7 +249,7 @@ func (r GiveCode) Give(id, channel string, s Subject, d Dataset, at time.Time) (
 	if err := d.named(terms.Channel, terms.Fields, channel); err != nil {
 		return c, event, err
 	}
-	if !at.Before(terms.Until) {
+	if now.Over(terms.Until) {
 		return c, event, ErrCodeExpired.On("request.jws.valid_until", "future")
 	}
 	c = Code{Head: state.Head{ID: id, Status: Given}, Terms: terms, JWS: r.JWS, Key: s.SigningKey.Thumbprint()}
@@ -269,9 +269,9 @@ func (r GiveCode) Give(id, channel string, s Subject, d Dataset, at time.Time) (
 //	exchange.code_dead            too many attempts were made before
 //
 // Only who could redeem the code can use up its attempts: nobody else can make it useless.
-func (c Code) Present(r PresentCode, by access.Caller, s Subject, m Matter, at time.Time) (Code, kernel.Change, error) {
+func (c Code) Present(r PresentCode, by access.Caller, s Subject, m Matter, now kernel.Moment) (Code, kernel.Change, error) {
 	var none kernel.Change
-	if err := c.open(r.Case, by, s, m, at); err != nil {
+	if err := c.open(r.Case, by, s, m, now); err != nil {
 		return c, none, err
 	}
 	if c.Attempts >= MaxAttempts {
@@ -285,9 +285,9 @@ func (c Code) Present(r PresentCode, by access.Caller, s Subject, m Matter, at t
 // dead can still be redeemed by who has its salt, which is no guess; and last
 //
 //	exchange.code_wrong           the digits and the salt do not give the code's hash
-func (c Code) Redeem(r RedeemCode, by access.Caller, s Subject, m Matter, at time.Time) (Code, Consent, kernel.Change, error) {
+func (c Code) Redeem(r RedeemCode, by access.Caller, s Subject, m Matter, now kernel.Moment) (Code, Consent, kernel.Change, error) {
 	var none kernel.Change
-	if err := c.open(r.Case, by, s, m, at); err != nil {
+	if err := c.open(r.Case, by, s, m, now); err != nil {
 		return c, Consent{}, none, err
 	}
 	hash, err := HashCode(r.Salt, c.Terms.Channel, c.Terms.Subject, r.Digits)
@@ -311,13 +311,13 @@ func (c Code) Redeem(r RedeemCode, by access.Caller, s Subject, m Matter, at tim
 }
 
 // open: the code can be redeemed now by the caller, for the case.
-func (c Code) open(id string, by access.Caller, s Subject, m Matter, at time.Time) error {
+func (c Code) open(id string, by access.Caller, s Subject, m Matter, now kernel.Moment) error {
 	switch {
 	case c.Status != Given:
 		return ErrCodeRedeemed
-	case at.Before(c.Terms.From):
+	case now.Early(c.Terms.From):
 		return ErrCodeNotYet
-	case !at.Before(c.Terms.Until):
+	case now.Over(c.Terms.Until):
 		return ErrCodeExpired
 	case c.Key != s.SigningKey.Thumbprint():
 		return ErrCodeRetired

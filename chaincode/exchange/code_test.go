@@ -51,7 +51,7 @@ func TestGiveCode(t *testing.T) {
 	run := func(w *world) error {
 		request := exchange.GiveCode{JWS: sign(w.signer, exchange.CodeKind, w.terms)}
 		require.NoError(t, request.Validate())
-		c, event, err := request.Give(otherID, channel, subject(alice), w.dataset, w.at)
+		c, event, err := request.Give(otherID, channel, subject(alice), w.dataset, kernel.At(w.at))
 		if err == nil {
 			want := code()
 			want.JWS = request.JWS
@@ -104,7 +104,7 @@ func TestPresentCode(t *testing.T) {
 	run := func(w *shown) error {
 		request := exchange.PresentCode{Code: otherID, Case: w.caseID, Attempt: hashA}
 		require.NoError(t, request.Validate())
-		c, event, err := w.code.Present(request, w.by, w.subject, w.matter, w.at)
+		c, event, err := w.code.Present(request, w.by, w.subject, w.matter, kernel.At(w.at))
 		if err == nil {
 			require.Equal(t, []any{1, hashA, tax, exchange.Given}, []any{c.Attempts, c.Attempt, c.Presenter, c.Status})
 			require.Equal(t, kernel.Change{Type: exchange.EventCodePresented, ID: otherID, Subject: alice, Agency: tax, Case: caseID}, event)
@@ -119,7 +119,7 @@ func TestRedeemCode(t *testing.T) {
 	run := func(w *shown) error {
 		request := exchange.RedeemCode{Code: otherID, Case: w.caseID, Digits: w.digits, Salt: w.salt}
 		require.NoError(t, request.Validate())
-		c, consent, event, err := w.code.Redeem(request, w.by, w.subject, w.matter, w.at)
+		c, consent, event, err := w.code.Redeem(request, w.by, w.subject, w.matter, kernel.At(w.at))
 		if err == nil {
 			require.Equal(t, exchange.RedeemedConsent(alice, otherID), consent.ID)
 			require.Equal(t, []string{exchange.Redeemed, consent.ID}, []string{c.Status, c.Consent})

@@ -115,7 +115,7 @@ func (r WithdrawCommitment) Validate() error {
 }
 
 // may judges whether the caller may commit to the record of a dataset.
-func (r AnchorCommitment) may(by access.Caller, d Dataset, at time.Time) error {
+func (r AnchorCommitment) may(by access.Caller, d Dataset, now kernel.Moment) error {
 	if err := by.Own(d.Agency); err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (r AnchorCommitment) may(by access.Caller, d Dataset, at time.Time) error {
 	if !d.has(r.Fields) {
 		return ErrFieldUnknown
 	}
-	if r.Until != nil && !r.Until.After(at) {
+	if r.Until != nil && now.Over(*r.Until) {
 		return ErrCommitmentOver
 	}
 	return nil
@@ -137,8 +137,8 @@ func (r AnchorCommitment) may(by access.Caller, d Dataset, at time.Time) error {
 //	exchange.dataset_withdrawn   the dataset is not in the directory
 //	exchange.field_unknown       a field is not in the dataset
 //	exchange.commitment_over     its end has passed already
-func (r AnchorCommitment) Anchor(id string, by access.Caller, d Dataset, at time.Time) (c Commitment, event kernel.Change, err error) {
-	if err := r.may(by, d, at); err != nil {
+func (r AnchorCommitment) Anchor(id string, by access.Caller, d Dataset, now kernel.Moment) (c Commitment, event kernel.Change, err error) {
+	if err := r.may(by, d, now); err != nil {
 		return c, event, err
 	}
 	c = Commitment{
@@ -156,8 +156,8 @@ func (r AnchorCommitment) Anchor(id string, by access.Caller, d Dataset, at time
 //	exchange.commitment_over     the new one's end has passed already
 //	exchange.commitment_moved    the commitment is another than the one to be replaced
 //	exchange.commitment_known    the record has or had the new one
-func (c Commitment) Supersede(r SupersedeCommitment, by access.Caller, d Dataset, at time.Time) (Commitment, kernel.Change, error) {
-	if err := r.may(by, d, at); err != nil {
+func (c Commitment) Supersede(r SupersedeCommitment, by access.Caller, d Dataset, now kernel.Moment) (Commitment, kernel.Change, error) {
+	if err := r.may(by, d, now); err != nil {
 		return c, kernel.Change{}, err
 	}
 	if r.Supersedes != c.Root {
@@ -209,7 +209,7 @@ const (
 
 // Find judges openings of the fields named, in their order: absent, withdrawn, superseded, mismatched, stale or proven. The
 // openings have been checked.
-func (c Commitment) Find(fields []string, openings []Opening, at time.Time) string {
+func (c Commitment) Find(fields []string, openings []Opening, now kernel.Moment) string {
 	if c.Root == "" {
 		return Absent
 	}
@@ -233,7 +233,7 @@ func (c Commitment) Find(fields []string, openings []Opening, at time.Time) stri
 		return Superseded
 	case root != c.Root:
 		return Mismatched
-	case c.Until != nil && !at.Before(*c.Until):
+	case c.Until != nil && now.Over(*c.Until):
 		return Stale
 	}
 	return Proven

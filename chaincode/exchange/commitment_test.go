@@ -49,7 +49,7 @@ func anchorGuards() []guard[anchorWorld] {
 func TestAnchorCommitment(t *testing.T) {
 	run := func(w *anchorWorld) error {
 		require.NoError(t, w.request.Validate())
-		c, event, err := w.request.Anchor(commitmentID, w.by, w.dataset, w.at)
+		c, event, err := w.request.Anchor(commitmentID, w.by, w.dataset, kernel.At(w.at))
 		if err == nil {
 			require.Equal(t, committed(), c)
 			require.Equal(t, kernel.Change{Type: exchange.EventCommitmentAnchored, ID: commitmentID, Subject: alice, Agency: housing}, event)
@@ -65,7 +65,7 @@ func TestSupersedeCommitment(t *testing.T) {
 	run := func(w *anchorWorld) error {
 		r := exchange.SupersedeCommitment{AnchorCommitment: w.request, Supersedes: supersedes}
 		require.NoError(t, r.Validate())
-		got, event, err := c.Supersede(r, w.by, w.dataset, w.at)
+		got, event, err := c.Supersede(r, w.by, w.dataset, kernel.At(w.at))
 		if err == nil {
 			require.Equal(t, root, got.Root)
 			require.Equal(t, []string{hashA}, got.Past)
@@ -88,14 +88,14 @@ func TestSupersedeCommitment(t *testing.T) {
 		r := exchange.SupersedeCommitment{AnchorCommitment: commits(), Supersedes: c.Root}
 		r.Root = fmt.Sprintf("%064x", i)
 		var err error
-		c, _, err = c.Supersede(r, asHouse, premises(), now)
+		c, _, err = c.Supersede(r, asHouse, premises(), kernel.At(now))
 		require.NoError(t, err)
 	}
 	require.Equal(t, exchange.Anchored, c.Status, "what was withdrawn stands again")
 	require.Empty(t, c.Reason)
 	require.Len(t, c.Past, exchange.MaxPastRoots)
 	require.NotContains(t, c.Past, hashA, "the oldest are forgotten")
-	_, _, err := c.Supersede(exchange.SupersedeCommitment{AnchorCommitment: exchange.AnchorCommitment{Dataset: c.Dataset, Subject: alice, Fields: c.Fields, Root: c.Past[3]}, Supersedes: c.Root}, asHouse, premises(), now)
+	_, _, err := c.Supersede(exchange.SupersedeCommitment{AnchorCommitment: exchange.AnchorCommitment{Dataset: c.Dataset, Subject: alice, Fields: c.Fields, Root: c.Past[3]}, Supersedes: c.Root}, asHouse, premises(), kernel.At(now))
 	require.Equal(t, "exchange.commitment_known", reason(err))
 }
 
@@ -184,7 +184,9 @@ func TestFind(t *testing.T) {
 		{"its end has come", with(func(c *exchange.Commitment) { c.Until = &now }), fields, opened(t, d, fields...), exchange.Stale},
 		{"withdrawn, and of another record", with(func(c *exchange.Commitment) { c.Status = exchange.Withdrawn }), fields, opened(t, again, fields...), exchange.Withdrawn},
 	} {
-		t.Run(line.name, func(t *testing.T) { require.Equal(t, line.want, line.c.Find(line.fields, line.openings, now)) })
+		t.Run(line.name, func(t *testing.T) {
+			require.Equal(t, line.want, line.c.Find(line.fields, line.openings, kernel.At(now)))
+		})
 	}
 }
 
@@ -201,25 +203,25 @@ func TestVerifyUse(t *testing.T) {
 	require.NoError(t, r.Validate())
 	w := freshUse()
 	w.Grant.Terms.Modes = []string{exchange.ModeVerify}
-	u, o, _, err := r.Request(useID, w.by, w.Context, w.at)
+	u, o, _, err := r.Request(useID, w.by, w.Context, kernel.At(w.at))
 	require.NoError(t, err)
 	require.Equal(t, 7, u.Ordinal())
 	require.Equal(t, hashB, u.Entry().Claims, "what was asked is part of the log")
 	require.Equal(t, 7, o.Log.Count)
 
-	proven, event := r.Verify(u, c, now)
+	proven, event := r.Verify(u, c, kernel.At(now))
 	require.Equal(t, exchange.Proven, proven.Status)
 	require.Equal(t, [2]string{c.Root, hashA}, [2]string{proven.Root, proven.Delivery})
 	require.Equal(t, kernel.Change{Type: exchange.EventUseVerified, ID: useID, Subject: alice, Agency: housing, Case: caseID}, event)
 	require.Equal(t, u.Entry(), proven.Entry(), "nothing of the entry changes")
 	c.Status = exchange.Withdrawn
-	nothing, _ := r.Verify(u, c, now)
+	nothing, _ := r.Verify(u, c, kernel.At(now))
 	require.Equal(t, exchange.Withdrawn, nothing.Status)
 	require.Empty(t, nothing.Delivery, "nothing was answered")
 
 	for _, u := range []exchange.Use{proven, nothing} {
 		require.True(t, u.Verified())
-		_, _, err = u.Deliver(asHouse, exchange.DeliverUse{Use: useID, Commitment: hashB}, exchange.Basis{Dataset: premises(), Grant: granted()}, now)
+		_, _, err = u.Deliver(asHouse, exchange.DeliverUse{Use: useID, Commitment: hashB}, exchange.Basis{Dataset: premises(), Grant: granted()}, kernel.At(now))
 		require.Equal(t, "exchange.already_delivered", reason(err))
 		_, _, err = u.Acknowledge(asTax, exchange.AcknowledgeUse{Use: useID, Commitment: u.Delivery})
 		require.Equal(t, "exchange.already_acknowledged", reason(err))
@@ -245,7 +247,7 @@ func TestModes(t *testing.T) {
 			w := freshUse()
 			w.Grant.Terms.Modes, w.request.Claims = c.modes, c.claims
 			require.NoError(t, w.request.Validate())
-			_, _, _, err := w.request.Request(useID, w.by, w.Context, w.at)
+			_, _, _, err := w.request.Request(useID, w.by, w.Context, kernel.At(w.at))
 			require.Equal(t, c.want, reason(err))
 		})
 	}
@@ -254,7 +256,7 @@ func TestModes(t *testing.T) {
 	terms := g.Wanted
 	for _, modes := range [][]string{{"fetch", "verify"}, {"fetch"}, nil} {
 		terms.Modes = modes
-		_, _, err := g.Grant(asHouse, exchange.GrantAccess{Grant: grantID, Terms: terms}, premises(), now)
+		_, _, err := g.Grant(asHouse, exchange.GrantAccess{Grant: grantID, Terms: terms}, premises(), kernel.At(now))
 		require.Equal(t, "exchange.terms_exceed_request", reason(err))
 	}
 	for _, modes := range [][]string{{"verify", "fetch"}, {"fetch", "fetch"}, {"read"}, {""}} {

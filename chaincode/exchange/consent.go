@@ -129,7 +129,7 @@ func (d Dataset) named(signedFor string, fields []string, channel string) error 
 //	exchange.dataset_withdrawn   the dataset is not in the directory
 //	exchange.field_unknown       a field is not in the dataset
 //	exchange.consent_expired     the period has ended already
-func (r GiveConsent) Give(id, channel string, s Subject, d Dataset, at time.Time) (c Consent, event kernel.Change, err error) {
+func (r GiveConsent) Give(id, channel string, s Subject, d Dataset, now kernel.Moment) (c Consent, event kernel.Change, err error) {
 	var terms ConsentTerms
 	if err := signed.Open(r.JWS, "request.jws", ConsentKind, s.SigningKey, &terms); err != nil {
 		return c, event, err
@@ -137,7 +137,7 @@ func (r GiveConsent) Give(id, channel string, s Subject, d Dataset, at time.Time
 	if err := d.named(terms.Channel, terms.Fields, channel); err != nil {
 		return c, event, err
 	}
-	if !at.Before(terms.Until) {
+	if now.Over(terms.Until) {
 		return c, event, ErrConsentExpired.On("request.jws.valid_until", "future")
 	}
 	c = Consent{Head: state.Head{ID: id, Status: Given}, Terms: terms, JWS: r.JWS, Key: s.SigningKey.Thumbprint()}
@@ -186,25 +186,25 @@ func (c Consent) Revoke(r RevokeConsent, channel string, s Subject, at time.Time
 }
 
 // live: the consent has not been revoked and its period has begun and not ended. The end is exclusive.
-func (c Consent) live(at time.Time) error {
+func (c Consent) live(now kernel.Moment) error {
 	if c.Status == Revoked {
 		return ErrConsentRevoked
 	}
-	if at.Before(c.Terms.From) {
+	if now.Early(c.Terms.From) {
 		return ErrConsentNotYet
 	}
-	if !at.Before(c.Terms.Until) {
+	if now.Over(c.Terms.Until) {
 		return ErrConsentExpired
 	}
 	return nil
 }
 
 // spend counts one more use, if the consent was given for it. consumer is who uses, t the count so far.
-func (c Consent) spend(r RequestUse, t Tally, consumer string, at time.Time) (Tally, error) {
+func (c Consent) spend(r RequestUse, t Tally, consumer string, now kernel.Moment) (Tally, error) {
 	if c.Terms.Subject != r.Subject {
 		return t, ErrConsentMismatch.On("request.subject", "equals:consent.subject")
 	}
-	if err := c.live(at); err != nil {
+	if err := c.live(now); err != nil {
 		return t, err
 	}
 	if c.Terms.Dataset != r.Dataset {

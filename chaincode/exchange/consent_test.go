@@ -22,7 +22,7 @@ func TestGiveConsent(t *testing.T) {
 	run := func(w *world) error {
 		request := exchange.GiveConsent{JWS: sign(w.signer, exchange.ConsentKind, w.terms)}
 		require.NoError(t, request.Validate())
-		c, event, err := request.Give(otherID, channel, subject(alice), w.dataset, w.at)
+		c, event, err := request.Give(otherID, channel, subject(alice), w.dataset, kernel.At(w.at))
 		if err == nil {
 			want := given()
 			want.JWS = request.JWS

@@ -230,34 +230,34 @@ func (r SealUse) Request(d Details) RequestUse {
 //	exchange.ticket_mismatch        the terms have a quota and no ticket is proposed, or they have none and one is
 //	exchange.quota_exhausted        the ticket's number is beyond the quota
 //	exchange.ticket_taken           another use has taken it in this period
-func (r SealUse) Seal(id string, by access.Caller, d Details, c Context, at time.Time) (u Use, o Outcome, event kernel.Change, err error) {
+func (r SealUse) Seal(id string, by access.Caller, d Details, c Context, now kernel.Moment) (u Use, o Outcome, event kernel.Change, err error) {
 	if err := by.Own(d.Consumer); err != nil {
 		return u, o, event, err
 	}
 	if err := c.Dataset.offered(); err != nil {
 		return u, o, event, err
 	}
-	if err := c.Grant.allows(r.Request(d), by, at); err != nil {
+	if err := c.Grant.allows(r.Request(d), by, now); err != nil {
 		return u, o, event, err
 	}
 	if !c.Dataset.has(d.Fields) {
 		return u, o, event, ErrFieldUnknown
 	}
-	if !r.OpensAt.After(at) {
+	if now.Over(r.OpensAt) {
 		return u, o, event, ErrOpeningPast
 	}
-	if r.OpensAt.After(at.AddDate(0, 0, c.Grant.Terms.DelayDays)) {
+	if now.Early(r.OpensAt.AddDate(0, 0, -c.Grant.Terms.DelayDays)) {
 		return u, o, event, ErrDelayUngranted
 	}
 	if c.Dataset.NeedsConsent(d.Fields) || c.Grant.Terms.ConsentRequired || c.asksPreview() {
 		return u, o, event, ErrSealConsent
 	}
 	u = Use{
-		Head:    state.Head{ID: id, Status: Requested, Created: state.Stamp{At: at}},
-		Subject: r.Subject, Edition: c.Dataset.Edition, Provider: c.Dataset.Agency, Until: at.Add(DeliveryPeriod),
+		Head:    state.Head{ID: id, Status: Requested, Created: state.Stamp{At: now.At}},
+		Subject: r.Subject, Edition: c.Dataset.Edition, Provider: c.Dataset.Agency, Until: now.At.Add(DeliveryPeriod),
 		Seal: &Seal{Commitment: r.Commitment, OpensAt: r.OpensAt},
 	}
-	if u.Period, u.Ticket, err = c.Grant.Terms.Quota.take(r.Ticket, c.Taken, at); err != nil {
+	if u.Period, u.Ticket, err = c.Grant.Terms.Quota.take(r.Ticket, c.Taken, now); err != nil {
 		return u, o, event, err
 	}
 	if o.Log, u, err = c.Log.append(u); err != nil {
@@ -317,7 +317,7 @@ func (r OpenUse) Changes() string { return Uses.Noun + "/" + r.Use }
 //	exchange.already_opened     it was opened before
 //	access.other_agency         its date has not come and the caller's agency is not the consumer
 //	exchange.details_mismatch   the details are not those that were sealed
-func (u Use) Open(by access.Caller, r OpenUse, at time.Time) (Use, kernel.Change, error) {
+func (u Use) Open(by access.Caller, r OpenUse, now kernel.Moment) (Use, kernel.Change, error) {
 	var none kernel.Change
 	if u.Seal == nil {
 		return u, none, ErrNotSealed
@@ -325,7 +325,7 @@ func (u Use) Open(by access.Caller, r OpenUse, at time.Time) (Use, kernel.Change
 	if u.Status != UnderSeal {
 		return u, none, ErrAlreadyOpened
 	}
-	if at.Before(u.Seal.OpensAt) {
+	if now.Early(u.Seal.OpensAt) {
 		if err := by.Own(u.Consumer); err != nil {
 			return u, none, err
 		}
@@ -336,7 +336,7 @@ func (u Use) Open(by access.Caller, r OpenUse, at time.Time) (Use, kernel.Change
 	}
 	u = u.Unsealed(d)
 	seal := *u.Seal
-	seal.Stage, seal.OpenedAt, seal.OpenedBy, seal.Details, u.Seal = "", at, by.Agency, &r.Details, &seal
+	seal.Stage, seal.OpenedAt, seal.OpenedBy, seal.Details, u.Seal = "", now.At, by.Agency, &r.Details, &seal
 	return u, u.change(EventUseOpened, u.Consumer), nil
 }
 

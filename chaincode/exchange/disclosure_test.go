@@ -64,7 +64,7 @@ func (w *sealWorld) run(t require.TestingT) (u exchange.Use, o exchange.Outcome,
 	if err != nil {
 		return u, o, event, err
 	}
-	return w.seal.Seal(useID, w.by, d, w.Context, w.at)
+	return w.seal.Seal(useID, w.by, d, w.Context, kernel.At(w.at))
 }
 
 func TestSeal(t *testing.T) {
@@ -150,7 +150,7 @@ func TestOpen(t *testing.T) {
 	run := func(w *world) error {
 		require.NoError(t, w.request.Validate())
 		before := w.use
-		u, event, err := w.use.Open(w.by, w.request, w.at)
+		u, event, err := w.use.Open(w.by, w.request, kernel.At(w.at))
 		if err == nil {
 			require.Equal(t, []any{exchange.Requested, housing + "/premises", "tax.check", "Tax Law 12", "Inquiry 2026-17", grantID, hashA},
 				[]any{u.Status, u.Dataset, u.Purpose, u.LegalBasis, u.Case, u.Grant, u.Selector})
@@ -180,7 +180,7 @@ func TestOpen(t *testing.T) {
 	t.Run("another agency at its date", func(t *testing.T) {
 		w := fresh()
 		w.by, w.at = asHouse, w.use.Seal.OpensAt
-		u, _, err := w.use.Open(w.by, w.request, w.at)
+		u, _, err := w.use.Open(w.by, w.request, kernel.At(w.at))
 		require.NoError(t, err)
 		require.Equal(t, housing, u.Seal.OpenedBy)
 	})
@@ -203,7 +203,7 @@ func TestOnlyWhatWasSealedOpens(t *testing.T) {
 		case 3:
 			other.Fields[i].Name += "x"
 		}
-		_, _, err := u.Open(asTax, exchange.OpenUse{Use: useID, Details: other}, now)
+		_, _, err := u.Open(asTax, exchange.OpenUse{Use: useID, Details: other}, kernel.At(now))
 		require.Equal(t, "exchange.details_mismatch", reason(err))
 		_, err = exchange.Disclosure{Number: 7, Details: other}.Opens(u.Entry())
 		require.ErrorIs(t, err, exchange.ErrNotDisclosed)
@@ -248,7 +248,7 @@ func TestBeneathTheSeal(t *testing.T) {
 	b := exchange.Basis{Dataset: w.Dataset, Grant: w.Grant}
 	bare := u.Unsealed(sealDetails())
 	require.True(t, bare.Secret())
-	delivered, event, err := bare.Deliver(asHouse, exchange.DeliverUse{Use: useID, Commitment: hashB}, b, now)
+	delivered, event, err := bare.Deliver(asHouse, exchange.DeliverUse{Use: useID, Commitment: hashB}, b, kernel.At(now))
 	require.NoError(t, err)
 	require.Equal(t, kernel.Change{Type: exchange.EventUseDelivered, ID: useID, Subject: alice}, event)
 	after := delivered.Resealed()
@@ -261,7 +261,7 @@ func TestBeneathTheSeal(t *testing.T) {
 
 	_, _, err = u.Refuse(exchange.RefuseUse{Use: useID, JWS: sign(keys[alice], exchange.RefusalKind, exchange.Refusal{Channel: channel, Subject: alice, Use: useID})}, channel, subject(alice))
 	require.Equal(t, "exchange.not_prepared", reason(err), "what is sealed is not the subject's to stop")
-	_, _, err = u.Prepare(asHouse, exchange.PrepareUse{Use: useID, Commitment: hashB}, b, now)
+	_, _, err = u.Prepare(asHouse, exchange.PrepareUse{Use: useID, Commitment: hashB}, b, kernel.At(now))
 	require.Equal(t, "exchange.preview_unasked", reason(err))
 	require.Equal(t, "", u.Overdue(u.Seal.OpensAt.Add(-88*day)))
 	require.Equal(t, exchange.OverdueDelivery, u.Overdue(now.Add(4*day)))
@@ -302,12 +302,12 @@ func TestDelayOfAGrant(t *testing.T) {
 	wanted.Wanted.ConsentRequired, wanted.Wanted.DelayDays = false, 90
 	longer := wanted.Wanted
 	longer.DelayDays = 91
-	_, _, err := wanted.Grant(asHouse, exchange.GrantAccess{Grant: grantID, Terms: longer}, premises(), now)
+	_, _, err := wanted.Grant(asHouse, exchange.GrantAccess{Grant: grantID, Terms: longer}, premises(), kernel.At(now))
 	require.Equal(t, "exchange.terms_exceed_request", reason(err))
 
 	open := premises()
 	open.Classification, open.Conditions = exchange.Open, exchange.Conditions{}
-	g, event, err := exchange.RequestGrant{Dataset: open.ID, Terms: wanted.Wanted, Basis: "Tax Law 13"}.Request(grantID, asTax, open, now)
+	g, event, err := exchange.RequestGrant{Dataset: open.ID, Terms: wanted.Wanted, Basis: "Tax Law 13"}.Request(grantID, asTax, open, kernel.At(now))
 	require.NoError(t, err)
 	require.Equal(t, []any{exchange.Requested, housing}, []any{g.Status, event.Agency}, "a delay is never granted by being asked for")
 }

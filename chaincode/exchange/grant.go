@@ -3,7 +3,6 @@ package exchange
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/fault"
@@ -104,7 +103,7 @@ func (r RequestGrant) Validate() error {
 //
 // What is open is granted at once, as it was wanted: its owner decided when it published it so. A delay of disclosure it
 // decides by itself, whatever the data.
-func (r RequestGrant) Request(id string, by access.Caller, d Dataset, at time.Time) (g Grant, event kernel.Change, err error) {
+func (r RequestGrant) Request(id string, by access.Caller, d Dataset, now kernel.Moment) (g Grant, event kernel.Change, err error) {
 	if err := d.offered(); err != nil {
 		return g, event, err
 	}
@@ -117,7 +116,7 @@ func (r RequestGrant) Request(id string, by access.Caller, d Dataset, at time.Ti
 	if err := d.Conditions.allow(r); err != nil {
 		return g, event, err
 	}
-	if !r.Terms.ValidUntil.After(at) {
+	if now.Over(r.Terms.ValidUntil) {
 		return g, event, ErrPeriodOver
 	}
 	g = Grant{
@@ -144,12 +143,12 @@ func (r GrantAccess) Validate() error {
 //	exchange.terms_exceed_request   a purpose, a field, a mode, the period or the quota is not within what was wanted
 //	exchange.consent_dropped        the dataset or the request asks for consent and the terms do not
 //	exchange.period_over            the period granted has ended already
-func (g Grant) Grant(by access.Caller, r GrantAccess, d Dataset, at time.Time) (Grant, kernel.Change, error) {
+func (g Grant) Grant(by access.Caller, r GrantAccess, d Dataset, now kernel.Moment) (Grant, kernel.Change, error) {
 	var none kernel.Change
 	if err := g.open(by); err != nil {
 		return g, none, err
 	}
-	if err := g.admits(r.Terms, d, at); err != nil {
+	if err := g.admits(r.Terms, d, now); err != nil {
 		return g, none, err
 	}
 	g.Status, g.Terms = Granted, &r.Terms
@@ -157,7 +156,7 @@ func (g Grant) Grant(by access.Caller, r GrantAccess, d Dataset, at time.Time) (
 }
 
 // admits: the terms may be granted of the dataset on what was wanted.
-func (g Grant) admits(t Terms, d Dataset, at time.Time) error {
+func (g Grant) admits(t Terms, d Dataset, now kernel.Moment) error {
 	if err := d.offered(); err != nil {
 		return err
 	}
@@ -167,7 +166,7 @@ func (g Grant) admits(t Terms, d Dataset, at time.Time) error {
 	if (d.NeedsConsent(t.Fields) || g.Wanted.ConsentRequired) && !t.ConsentRequired {
 		return ErrConsentDropped
 	}
-	if !t.ValidUntil.After(at) {
+	if now.Over(t.ValidUntil) {
 		return ErrPeriodOver
 	}
 	return nil
@@ -206,12 +205,12 @@ func (r AmendGrant) Validate() error {
 //	exchange.terms_exceed_request   a purpose, a field, a mode, the period or the quota is not within what was wanted
 //	exchange.consent_dropped        the dataset or the request asks for consent and the terms do not
 //	exchange.period_over            the new period has ended already
-func (g Grant) Amend(by access.Caller, r AmendGrant, d Dataset, at time.Time) (Grant, kernel.Change, error) {
+func (g Grant) Amend(by access.Caller, r AmendGrant, d Dataset, now kernel.Moment) (Grant, kernel.Change, error) {
 	var none kernel.Change
 	if err := g.changeable(by); err != nil {
 		return g, none, err
 	}
-	if err := g.admits(r.Terms, d, at); err != nil {
+	if err := g.admits(r.Terms, d, now); err != nil {
 		return g, none, err
 	}
 	g.Terms, g.Reason = &r.Terms, r.Reason
@@ -316,17 +315,17 @@ func (g Grant) standing() error {
 }
 
 // live: the grant stands and is not suspended, and its period has begun and not ended. The end is exclusive.
-func (g Grant) live(at time.Time) error {
+func (g Grant) live(now kernel.Moment) error {
 	if err := g.standing(); err != nil {
 		return err
 	}
 	if g.Status == Suspended {
 		return ErrGrantSuspended
 	}
-	if at.Before(g.Terms.ValidFrom) {
+	if now.Early(g.Terms.ValidFrom) {
 		return ErrGrantNotYet
 	}
-	if !at.Before(g.Terms.ValidUntil) {
+	if now.Over(g.Terms.ValidUntil) {
 		return ErrGrantExpired
 	}
 	return nil
@@ -334,8 +333,8 @@ func (g Grant) live(at time.Time) error {
 
 // covers: the grant is live, and its terms name the purpose and every field and allow the mode. A use is judged by it when it is requested and
 // again when it is delivered.
-func (g Grant) covers(purpose string, fields []string, mode string, at time.Time) error {
-	if err := g.live(at); err != nil {
+func (g Grant) covers(purpose string, fields []string, mode string, now kernel.Moment) error {
+	if err := g.live(now); err != nil {
 		return err
 	}
 	if !subset([]string{purpose}, g.Terms.Purposes) {

@@ -23,7 +23,7 @@ func TestRequestGrant(t *testing.T) {
 	}
 	run := func(w *world) error {
 		require.NoError(t, w.request.Validate())
-		g, event, err := w.request.Request(grantID, w.by, w.dataset, w.at)
+		g, event, err := w.request.Request(grantID, w.by, w.dataset, kernel.At(w.at))
 		if err == nil {
 			require.Equal(t, requested(), g)
 			require.Equal(t, kernel.Change{Type: exchange.EventGrantRequested, ID: grantID, Agency: housing}, event)
@@ -45,13 +45,13 @@ func TestOpenIsGrantedAtOnce(t *testing.T) {
 	d := premises()
 	d.Classification, d.Conditions = exchange.Open, exchange.Conditions{}
 	request := exchange.RequestGrant{Dataset: d.ID, Terms: terms(), Basis: "Tax Law 13"}
-	g, event, err := request.Request(grantID, asTax, d, now)
+	g, event, err := request.Request(grantID, asTax, d, kernel.At(now))
 	require.NoError(t, err)
 	want := granted()
 	want.LegalBasis = request.Basis
 	require.Equal(t, want, g)
 	require.Equal(t, kernel.Change{Type: exchange.EventGrantGranted, ID: grantID, Agency: tax}, event)
-	_, _, err = request.Request(grantID, asTax, d, terms().ValidUntil)
+	_, _, err = request.Request(grantID, asTax, d, kernel.At(terms().ValidUntil))
 	require.Equal(t, "exchange.period_over", reason(err))
 }
 
@@ -68,7 +68,7 @@ func TestGrantAccess(t *testing.T) {
 	}
 	run := func(w *world) error {
 		require.NoError(t, w.request.Validate())
-		g, event, err := w.grant.Grant(w.by, w.request, w.dataset, w.at)
+		g, event, err := w.grant.Grant(w.by, w.request, w.dataset, kernel.At(w.at))
 		if err == nil {
 			require.Equal(t, exchange.Granted, g.Status)
 			require.Equal(t, w.request.Terms, *g.Terms)
@@ -150,7 +150,7 @@ func TestAmendGrant(t *testing.T) {
 	}
 	run := func(w *world) error {
 		require.NoError(t, w.request.Validate())
-		g, event, err := w.grant.Amend(w.by, w.request, w.dataset, w.at)
+		g, event, err := w.grant.Amend(w.by, w.request, w.dataset, kernel.At(w.at))
 		if err == nil {
 			require.Equal(t, w.grant.Status, g.Status)
 			require.Equal(t, w.request.Terms, *g.Terms)

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
 // The expected hashes are computed here from the text of the reference page, not by calling the code under test.
@@ -56,7 +57,7 @@ func logOf(t require.TestingT, count int) (exchange.Log, []exchange.Use) {
 	for i := range uses {
 		w := freshUse()
 		w.Consent.Terms.MaxUses, w.Log = 100, log
-		u, o, _, err := w.request.Request(useID, w.by, w.Context, w.at)
+		u, o, _, err := w.request.Request(useID, w.by, w.Context, kernel.At(w.at))
 		require.NoError(t, err)
 		uses[i], log = u, o.Log
 	}
@@ -149,7 +150,7 @@ func TestBrokenHead(t *testing.T) {
 	w := freshUse()
 	for _, peaks := range [][]string{nil, {"no hash"}, {hashA, hashB, hashA}} {
 		w.Log = exchange.Log{Subject: alice, Count: 6, Root: hashB, Peaks: peaks}
-		_, _, _, err := w.request.Request(useID, w.by, w.Context, w.at)
+		_, _, _, err := w.request.Request(useID, w.by, w.Context, kernel.At(w.at))
 		require.ErrorContains(t, err, "log of 6 entries", "better no use than one that cannot be numbered")
 	}
 }

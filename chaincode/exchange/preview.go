@@ -3,7 +3,6 @@ package exchange
 import (
 	"cmp"
 	"fmt"
-	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/fault"
@@ -143,7 +142,7 @@ func (r BasisOf) Validate() error {
 
 // Warrant says whether a use may be delivered now, with the same guards as Deliver from exchange.delivery_late on. A use that
 // was delivered is answered as it is: there is nothing to judge any more.
-func (u Use) Warrant(b Basis, at time.Time) (Warrant, error) {
+func (u Use) Warrant(b Basis, now kernel.Moment) (Warrant, error) {
 	w := Warrant{Use: u, Dataset: b.Dataset}
 	switch u.Status {
 	case Requested, Prepared, Released:
@@ -152,15 +151,15 @@ func (u Use) Warrant(b Basis, at time.Time) (Warrant, error) {
 	default:
 		return w, nil
 	}
-	if err := u.deliverable(b, at); err != nil {
+	if err := u.deliverable(b, now); err != nil {
 		return Warrant{}, err
 	}
 	return w, nil
 }
 
 // deliverable: it is not too late, and what allowed the use still holds.
-func (u Use) deliverable(b Basis, at time.Time) error {
-	if at.After(u.Until) {
+func (u Use) deliverable(b Basis, now kernel.Moment) error {
+	if now.Past(u.Until) {
 		return ErrDeliveryLate
 	}
 	if err := b.Dataset.offered(); err != nil {
@@ -169,14 +168,14 @@ func (u Use) deliverable(b Basis, at time.Time) error {
 	if !b.Dataset.has(u.Fields) {
 		return ErrFieldUnknown.On("request.use", "subset:dataset.fields")
 	}
-	if err := b.Grant.covers(u.Purpose, u.Fields, u.Mode(), at); err != nil {
+	if err := b.Grant.covers(u.Purpose, u.Fields, u.Mode(), now); err != nil {
 		return fault.From(err).On("request.use", "grant:covers")
 	}
 	if b.Consent == nil && (b.Dataset.NeedsConsent(u.Fields) || b.Grant.Terms.ConsentRequired) {
 		return ErrConsentRequired.On("request.use", "consent:live")
 	}
 	if b.Consent != nil {
-		if err := b.Consent.live(at); err != nil {
+		if err := b.Consent.live(now); err != nil {
 			return fault.From(err).On("request.use", "consent:live")
 		}
 	}
@@ -206,7 +205,7 @@ func (r PrepareUse) Validate() error {
 //	exchange.consent_required    the terms or the dataset ask for consent now and the use has none
 //	exchange.consent_revoked     the consent was revoked
 //	exchange.consent_expired     the consent's period has ended
-func (u Use) Prepare(by access.Caller, r PrepareUse, b Basis, at time.Time) (Use, kernel.Change, error) {
+func (u Use) Prepare(by access.Caller, r PrepareUse, b Basis, now kernel.Moment) (Use, kernel.Change, error) {
 	var none kernel.Change
 	if err := by.Own(u.Provider); err != nil {
 		return u, none, err
@@ -217,7 +216,7 @@ func (u Use) Prepare(by access.Caller, r PrepareUse, b Basis, at time.Time) (Use
 	if u.Status != Requested {
 		return u, none, ErrAlreadyPrepared
 	}
-	if err := u.deliverable(b, at); err != nil {
+	if err := u.deliverable(b, now); err != nil {
 		return u, none, err
 	}
 	u.Status, u.Preview = Prepared, r.Commitment
@@ -250,7 +249,7 @@ func checkDecision(use, jws, kind string, content any) error {
 //	exchange.use_refused        the subject has refused
 //	exchange.already_released   it was released before
 //	exchange.delivery_late      deliver_until has passed
-func (u Use) Release(r ReleaseUse, channel string, s Subject, at time.Time) (Use, kernel.Change, error) {
+func (u Use) Release(r ReleaseUse, channel string, s Subject, now kernel.Moment) (Use, kernel.Change, error) {
 	var none kernel.Change
 	var said Release
 	if err := signed.Open(r.JWS, "request.jws", ReleaseKind, s.SigningKey, &said); err != nil {
@@ -274,7 +273,7 @@ func (u Use) Release(r ReleaseUse, channel string, s Subject, at time.Time) (Use
 	default:
 		return u, none, ErrAlreadyReleased
 	}
-	if at.After(u.Until) {
+	if now.Past(u.Until) {
 		return u, none, ErrDeliveryLate
 	}
 	u.Status, u.Decision = Released, r.JWS

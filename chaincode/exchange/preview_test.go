@@ -24,7 +24,7 @@ func TestWhoAsksForAPreview(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := freshUse()
 			c.ask(w)
-			u, _, _, err := w.request.Request(useID, w.by, w.Context, w.at)
+			u, _, _, err := w.request.Request(useID, w.by, w.Context, kernel.At(w.at))
 			require.NoError(t, err)
 			require.Equal(t, c.want, u.PreviewRequired)
 		})
@@ -56,7 +56,7 @@ func TestPrepareUse(t *testing.T) {
 		return &world{asHouse, looked(exchange.Requested), exchange.Basis{Dataset: premises(), Grant: granted(), Consent: &consent}, now.Add(exchange.DeliveryPeriod)}
 	}
 	run := func(w *world) error {
-		u, event, err := w.use.Prepare(w.by, request, w.Basis, w.at)
+		u, event, err := w.use.Prepare(w.by, request, w.Basis, kernel.At(w.at))
 		if err == nil {
 			require.Equal(t, exchange.Prepared, u.Status)
 			require.Equal(t, hashB, u.Preview)
@@ -102,7 +102,7 @@ func TestReleaseUse(t *testing.T) {
 	run := func(d *decision) error {
 		request := exchange.ReleaseUse{Use: useID, JWS: sign(keys[d.signer], exchange.ReleaseKind, d.release)}
 		require.NoError(t, request.Validate())
-		u, event, err := d.use.Release(request, d.channel, subject(alice), d.at)
+		u, event, err := d.use.Release(request, d.channel, subject(alice), kernel.At(d.at))
 		if err == nil {
 			require.Equal(t, exchange.Released, u.Status)
 			require.Equal(t, request.JWS, u.Decision)

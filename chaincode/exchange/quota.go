@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
 // A quota bounds the uses of a grant in each period. Nobody counts them in one place, which every use would have to change:
@@ -74,6 +75,19 @@ func (q Quota) Period(at time.Time) string {
 	return PerGrant
 }
 
+// present says whether the moment is in one period, whichever clock it is looked up with.
+func (q Quota) present(now kernel.Moment) bool {
+	year, month, day := now.At.In(Beijing).Date()
+	midnight := func(month time.Month, day int) time.Time { return time.Date(year, month, day, 0, 0, 0, 0, Beijing) }
+	switch q.Per {
+	case PerDay:
+		return !now.Early(midnight(month, day)) && !now.Over(midnight(month, day+1))
+	case PerMonth:
+		return !now.Early(midnight(month, 1)) && !now.Over(midnight(month+1, 1))
+	}
+	return true
+}
+
 // within says whether q allows no more than wide does: no more uses, in no shorter a period.
 func (q *Quota) within(wide *Quota) bool {
 	if wide == nil {
@@ -83,7 +97,7 @@ func (q *Quota) within(wide *Quota) bool {
 }
 
 // take judges the ticket that a use proposes, 0 for none, and gives what it takes.
-func (q *Quota) take(number int, taken bool, at time.Time) (period string, ticket int, err error) {
+func (q *Quota) take(number int, taken bool, now kernel.Moment) (period string, ticket int, err error) {
 	if (q == nil) != (number == 0) {
 		return "", 0, ErrTicketMismatch
 	}
@@ -96,7 +110,10 @@ func (q *Quota) take(number int, taken bool, at time.Time) (period string, ticke
 	if taken {
 		return "", 0, ErrTicketTaken
 	}
-	return q.Period(at), number, nil
+	if !q.present(now) {
+		return "", 0, ErrTicketTaken // it is of a period that is over, or has not begun
+	}
+	return q.Period(now.At), number, nil
 }
 
 // checkTicket checks a ticket that may be left out.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
 func TestQuotaPeriods(t *testing.T) {
@@ -81,7 +82,7 @@ func TestQuotaWithin(t *testing.T) {
 		g.Wanted.Quota = c.wide
 		r := exchange.GrantAccess{Grant: grantID, Terms: terms()}
 		r.Terms.Quota = c.narrow
-		_, _, err := g.Grant(asHouse, r, premises(), now)
+		_, _, err := g.Grant(asHouse, r, premises(), kernel.At(now))
 		want := ""
 		if !c.within {
 			want = "exchange.terms_exceed_request"
@@ -93,12 +94,12 @@ func TestQuotaWithin(t *testing.T) {
 func TestAUseWithoutAQuotaTakesNoTicket(t *testing.T) {
 	w := freshUse()
 	w.Grant.Terms.Quota, w.request.Ticket = nil, 0
-	u, _, _, err := w.request.Request(useID, w.by, w.Context, w.at)
+	u, _, _, err := w.request.Request(useID, w.by, w.Context, kernel.At(w.at))
 	require.NoError(t, err)
 	require.Zero(t, u.Ticket)
 	require.Empty(t, u.Period)
 	w.request.Ticket = 1
-	_, _, _, err = w.request.Request(useID, w.by, w.Context, w.at)
+	_, _, _, err = w.request.Request(useID, w.by, w.Context, kernel.At(w.at))
 	require.Equal(t, "exchange.ticket_mismatch", reason(err))
 }
 

@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"cmp"
-	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/commitment"
@@ -110,7 +109,7 @@ func (r StartSubscription) Validate() error { return CheckIdentifier("use", r.Us
 //	exchange.field_unknown       a field is not given any more
 //	exchange.grant_withdrawn     the grant does not stand any more, with the reason it has for that
 //	exchange.consent_revoked     the consent does not hold any more, with the reason it has for that
-func (r StartSubscription) Start(by access.Caller, u Use, b Basis, at time.Time) (s Subscription, event kernel.Change, err error) {
+func (r StartSubscription) Start(by access.Caller, u Use, b Basis, now kernel.Moment) (s Subscription, event kernel.Change, err error) {
 	if err := by.Own(u.Consumer); err != nil {
 		return s, event, err
 	}
@@ -125,7 +124,7 @@ func (r StartSubscription) Start(by access.Caller, u Use, b Basis, at time.Time)
 		Subject: u.Subject, Dataset: u.Dataset, Fields: u.Fields, Provider: u.Provider, Consumer: u.Consumer, Purpose: u.Purpose, Case: u.Case,
 		Grant: u.Grant, Consent: u.Consent, Selector: u.Selector,
 	}
-	if err := s.Rests(b, at); err != nil {
+	if err := s.Rests(b, now); err != nil {
 		f := fault.From(err)
 		return s, event, f.On("request.use", f.Rule)
 	}
@@ -133,18 +132,18 @@ func (r StartSubscription) Start(by access.Caller, u Use, b Basis, at time.Time)
 }
 
 // Rests says whether what the subscription rests on holds: nil, or why not.
-func (s Subscription) Rests(b Basis, at time.Time) error {
+func (s Subscription) Rests(b Basis, now kernel.Moment) error {
 	if err := b.Dataset.offered(); err != nil {
 		return ErrDatasetWithdrawn.On("request.subscription", "dataset:published")
 	}
 	if !b.Dataset.has(s.Fields) {
 		return ErrFieldUnknown.On("request.subscription", "subset:dataset.fields")
 	}
-	if err := b.Grant.covers(s.Purpose, s.Fields, ModeFetch, at); err != nil {
+	if err := b.Grant.covers(s.Purpose, s.Fields, ModeFetch, now); err != nil {
 		return fault.From(err).On("request.subscription", "grant:covers")
 	}
 	if b.Consent != nil {
-		if err := b.Consent.live(at); err != nil {
+		if err := b.Consent.live(now); err != nil {
 			return fault.From(err).On("request.subscription", "consent:live")
 		}
 	}
@@ -165,7 +164,7 @@ func (r AnnounceChange) Validate() error {
 //	exchange.subscription_ended    it has ended
 //	exchange.dataset_withdrawn     what it rests on does not hold, as for Start: nobody is told any more
 //	exchange.nothing_changed       this was announced last
-func (s Subscription) Announce(by access.Caller, r AnnounceChange, b Basis, at time.Time) (Subscription, kernel.Change, error) {
+func (s Subscription) Announce(by access.Caller, r AnnounceChange, b Basis, now kernel.Moment) (Subscription, kernel.Change, error) {
 	var none kernel.Change
 	if err := by.Own(s.Provider); err != nil {
 		return s, none, err
@@ -173,7 +172,7 @@ func (s Subscription) Announce(by access.Caller, r AnnounceChange, b Basis, at t
 	if s.Status == Ended {
 		return s, none, ErrSubscriptionEnded
 	}
-	if err := s.Rests(b, at); err != nil {
+	if err := s.Rests(b, now); err != nil {
 		return s, none, err
 	}
 	event := EventSubscriptionAnnounced

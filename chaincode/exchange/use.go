@@ -3,7 +3,6 @@ package exchange
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/commitment"
@@ -93,11 +92,11 @@ func (r RequestUse) validate() error {
 //	exchange.ticket_taken           another use has taken it in this period
 //
 // A consent that is named is judged and counted even where none is asked for.
-func (r RequestUse) Request(id string, by access.Caller, c Context, at time.Time) (u Use, o Outcome, event kernel.Change, err error) {
+func (r RequestUse) Request(id string, by access.Caller, c Context, now kernel.Moment) (u Use, o Outcome, event kernel.Change, err error) {
 	if err := c.Dataset.offered(); err != nil {
 		return u, o, event, err
 	}
-	if err := c.Grant.allows(r, by, at); err != nil {
+	if err := c.Grant.allows(r, by, now); err != nil {
 		return u, o, event, err
 	}
 	if !c.Dataset.has(r.Fields) {
@@ -110,19 +109,19 @@ func (r RequestUse) Request(id string, by access.Caller, c Context, at time.Time
 		return u, o, event, ErrConsentRequired
 	}
 	if c.Consent != nil {
-		spent, err := c.Consent.spend(r, c.Tally, by.Agency, at)
+		spent, err := c.Consent.spend(r, c.Tally, by.Agency, now)
 		if err != nil {
 			return u, o, event, err
 		}
 		o.Tally = &spent
 	}
 	u = Use{
-		Head:    state.Head{ID: id, Status: Requested, Created: state.Stamp{At: at}},
+		Head:    state.Head{ID: id, Status: Requested, Created: state.Stamp{At: now.At}},
 		Subject: r.Subject, Dataset: r.Dataset, Edition: c.Dataset.Edition, Fields: r.Fields, Provider: c.Dataset.Agency, Consumer: by.Agency,
 		Purpose: r.Purpose, LegalBasis: r.LegalBasis, Case: r.Case, Grant: r.Grant, Consent: r.Consent,
-		Selector: r.Selector, Claims: r.Claims, Until: at.Add(DeliveryPeriod), PreviewRequired: r.Claims == "" && c.asksPreview(),
+		Selector: r.Selector, Claims: r.Claims, Until: now.At.Add(DeliveryPeriod), PreviewRequired: r.Claims == "" && c.asksPreview(),
 	}
-	if u.Period, u.Ticket, err = c.Grant.Terms.Quota.take(r.Ticket, c.Taken, at); err != nil {
+	if u.Period, u.Ticket, err = c.Grant.Terms.Quota.take(r.Ticket, c.Taken, now); err != nil {
 		return u, o, event, err
 	}
 	if o.Log, u, err = c.Log.append(u); err != nil {
@@ -132,14 +131,14 @@ func (r RequestUse) Request(id string, by access.Caller, c Context, at time.Time
 }
 
 // allows: the grant is the caller's, for the dataset, live, and covers purpose and fields.
-func (g Grant) allows(r RequestUse, by access.Caller, at time.Time) error {
+func (g Grant) allows(r RequestUse, by access.Caller, now kernel.Moment) error {
 	if err := by.Own(g.Consumer); err != nil {
 		return err
 	}
 	if g.Dataset != r.Dataset {
 		return ErrGrantMismatch
 	}
-	return g.covers(r.Purpose, r.Fields, r.Mode(), at)
+	return g.covers(r.Purpose, r.Fields, r.Mode(), now)
 }
 
 // concerns: the case is open, the subject's, and the agency has a part in it.
@@ -188,7 +187,7 @@ type Basis struct {
 //	exchange.consent_required    the terms or the dataset ask for consent now and the use has none
 //	exchange.consent_revoked     the consent was revoked
 //	exchange.consent_expired     the consent's period has ended
-func (u Use) Deliver(by access.Caller, r DeliverUse, b Basis, at time.Time) (Use, kernel.Change, error) {
+func (u Use) Deliver(by access.Caller, r DeliverUse, b Basis, now kernel.Moment) (Use, kernel.Change, error) {
 	var none kernel.Change
 	if err := by.Own(u.Provider); err != nil {
 		return u, none, err
@@ -206,7 +205,7 @@ func (u Use) Deliver(by access.Caller, r DeliverUse, b Basis, at time.Time) (Use
 	if u.PreviewRequired && r.Commitment != u.Preview {
 		return u, none, ErrOtherThanShown
 	}
-	if err := u.deliverable(b, at); err != nil {
+	if err := u.deliverable(b, now); err != nil {
 		return u, none, err
 	}
 	u.Status, u.Delivery, u.Waiting = Delivered, r.Commitment, r.Waits

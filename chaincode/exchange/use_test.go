@@ -52,7 +52,7 @@ func TestRequestUse(t *testing.T) {
 	type world = useWorld
 	run := func(w *world) error {
 		require.NoError(t, w.request.Validate())
-		u, o, event, err := w.request.Request(useID, w.by, w.Context, w.at)
+		u, o, event, err := w.request.Request(useID, w.by, w.Context, kernel.At(w.at))
 		if err == nil {
 			require.Equal(t, used(7), u)
 			require.Equal(t, 2, o.Tally.Uses, "counted")
@@ -117,7 +117,7 @@ func TestRequestUseWithoutConsent(t *testing.T) {
 			w.request.Consent, w.Consent = "", nil
 			c.change(w)
 			require.NoError(t, w.request.Validate())
-			u, o, _, err := w.request.Request(useID, w.by, w.Context, w.at)
+			u, o, _, err := w.request.Request(useID, w.by, w.Context, kernel.At(w.at))
 			require.Equal(t, c.reason, reason(err))
 			if err == nil {
 				require.Empty(t, u.Consent)
@@ -132,7 +132,7 @@ func TestRequestUseJudgesAConsentNobodyAsksFor(t *testing.T) {
 	w := freshUse()
 	w.Grant.Terms.ConsentRequired = false
 	w.Consent.Status = exchange.Revoked
-	_, _, _, err := w.request.Request(useID, w.by, w.Context, w.at)
+	_, _, _, err := w.request.Request(useID, w.by, w.Context, kernel.At(w.at))
 	require.Equal(t, "exchange.consent_revoked", reason(err))
 }
 
@@ -151,7 +151,7 @@ func TestDeliverUse(t *testing.T) {
 		return &world{asHouse, used(1), exchange.Basis{Dataset: premises(), Grant: granted(), Consent: &consent}, now.Add(exchange.DeliveryPeriod)}
 	}
 	run := func(w *world) error {
-		u, event, err := w.use.Deliver(w.by, request, w.Basis, w.at)
+		u, event, err := w.use.Deliver(w.by, request, w.Basis, kernel.At(w.at))
 		if err == nil {
 			require.Equal(t, exchange.Delivered, u.Status)
 			require.Equal(t, hashB, u.Delivery)

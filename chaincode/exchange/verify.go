@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/claim"
 	"github.com/hutong-gov/hutong/chaincode/commitment"
@@ -99,8 +98,8 @@ func (r VerifyUse) Validate() error {
 
 // Verify judges the openings against the commitment and makes the use, which was requested as any other (RequestUse.Request),
 // the evidence of it. The finding is the use's status; the answer stands only where it is proven.
-func (r VerifyUse) Verify(u Use, c Commitment, at time.Time) (Use, kernel.Change) {
-	u.Status, u.Root, u.Until = c.Find(r.Fields, r.Openings, at), c.Root, at
+func (r VerifyUse) Verify(u Use, c Commitment, now kernel.Moment) (Use, kernel.Change) {
+	u.Status, u.Root, u.Until = c.Find(r.Fields, r.Openings, now), c.Root, now.At
 	if u.Status == Proven {
 		u.Delivery = r.Answer
 	}

@@ -9,7 +9,8 @@
 //
 // Invariants: a command that fails writes nothing and announces nothing; the same command again gives the first receipt
 // and writes nothing; everything written depends only on the call and the ledger (no clock, no randomness, no map order).
-// The endorser's clock is used once, to refuse a timestamp further than MaxSkew away: refusing keeps determinism.
+// The endorser's clock only refuses: a timestamp further than MaxSkew away, and what is over by it alone (Moment). Refusing
+// keeps determinism.
 package kernel
 
 import (
@@ -119,18 +120,17 @@ func (c *Contract) Handle(stub Stub, args [][]byte, stamp *timestamppb.Timestamp
 		By: by, At: stamp.AsTime().UTC().Truncate(time.Millisecond), ID: stub.GetTxID(), Channel: stub.GetChannelID(),
 		Store: state.NewStore(stub), stub: stub, contract: c.Name,
 	}
+	tx.Now = At(tx.At)
+	clock := c.Clock()
 	// Reads too: some judge what holds "now", and endorsers sign what they answer.
-	if err := c.checkTime(tx.At); err != nil {
+	if err := checkTime(tx.At, clock); err != nil {
 		return nil, err
 	}
-	switch name {
-	case BatchFunction:
-		return c.batch(tx, argument)
-	case AskFunction:
+	if name == AskFunction {
 		return c.answerAll(tx, argument)
 	}
 	f, ok := c.table[name]
-	if !ok {
+	if !ok && name != BatchFunction {
 		return nil, unknownFunction()
 	}
 	if f.Kind == KindRead {
@@ -139,11 +139,18 @@ func (c *Contract) Handle(stub Stub, args [][]byte, stamp *timestamppb.Timestamp
 		}
 		return f.read(tx, argument)
 	}
+	tx.Now = Moment{At: tx.At, clock: clock, decided: &tx.decided}
+	if name == BatchFunction {
+		return c.batch(tx, argument)
+	}
 	var command Command
 	if err := canonical.DecodeEnvelope(argument, &command); err != nil {
 		return nil, err
 	}
 	receipt, err := f.carryOut(tx, command)
+	if tx.decided {
+		return nil, outOfTime()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -173,6 +180,8 @@ func (c *Contract) batch(tx *Tx, argument []byte) ([]byte, error) {
 			receipt, err = f.carryOut(tx, command.Command)
 		}
 		switch {
+		case tx.decided:
+			return nil, outOfTime()
 		case err == nil:
 			answer.Outcomes[i].Receipt = &receipt
 		case fault.From(err).Kind == fault.Internal:
@@ -217,10 +226,10 @@ func (tx *Tx) finish(answer any) ([]byte, error) {
 }
 
 // checkTime refuses a transaction whose timestamp, the client's claim, is too far from this endorser's clock.
-func (c *Contract) checkTime(at time.Time) error {
-	skew := c.Clock().Sub(at)
+func checkTime(at, clock time.Time) error {
+	skew := clock.Sub(at)
 	if skew > MaxSkew || skew < -MaxSkew {
-		return fault.New(fault.Refused, "transaction.timestamp", "set the client's clock; the transaction's timestamp is too far from the endorser's").
+		return fault.New(fault.Refused, ReasonTimestamp, "set the client's clock; the transaction's timestamp is too far from the endorser's").
 			On("transaction.timestamp", "max_skew:"+MaxSkew.String())
 	}
 	return nil

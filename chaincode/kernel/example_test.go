@@ -51,11 +51,11 @@ var ErrEnded = fault.New(fault.Refused, "permit.ended", "apply for a new permit"
 //
 //  1. the caller issued the permit: access.other_agency
 //  2. it has not ended: permit.ended
-func (p Permit) Extend(by access.Caller, r ExtendPermit, at time.Time) (Permit, kernel.Change, error) {
+func (p Permit) Extend(by access.Caller, r ExtendPermit, now kernel.Moment) (Permit, kernel.Change, error) {
 	if err := by.Own(p.Created.By); err != nil {
 		return p, kernel.Change{}, err
 	}
-	if !at.Before(p.Until) {
+	if now.Over(p.Until) {
 		return p, kernel.Change{}, ErrEnded
 	}
 	p.Status, p.Until = "extended", p.Until.AddDate(0, 0, r.Days)
@@ -74,7 +74,7 @@ var extend = kernel.NewTransition(kernel.Transition[ExtendPermit, Permit]{
 	In:   permits,
 	Key:  func(r ExtendPermit) []string { return []string{r.Permit} },
 	Apply: func(tx *kernel.Tx, p Permit, r ExtendPermit) (Permit, error) {
-		p, change, err := p.Extend(tx.By, r, tx.At)
+		p, change, err := p.Extend(tx.By, r, tx.Now)
 		tx.Announce(change) // dropped with the command if there is an error
 		return p, err
 	},
@@ -136,7 +136,7 @@ func TestExtend(t *testing.T) {
 		{"ended this moment", ended, own, "permit.ended"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, change, err := c.permit.Extend(c.by, ExtendPermit{Days: 2}, at)
+			got, change, err := c.permit.Extend(c.by, ExtendPermit{Days: 2}, kernel.At(at))
 			if c.want != "" {
 				require.Equal(t, c.want, fault.From(err).Reason)
 				require.Equal(t, c.permit, got)

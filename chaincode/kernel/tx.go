@@ -31,6 +31,7 @@ var _ Stub = shim.ChaincodeStubInterface(nil)
 type Tx struct {
 	By      access.Caller
 	At      time.Time // the transaction's timestamp, UTC, whole milliseconds
+	Now     Moment    // by which a command judges what is over; of a read, At alone
 	ID      string    // transaction id
 	Channel string    // what a subject signs names it, so that nothing signed for one channel counts in another
 	Store   *state.Store
@@ -45,6 +46,7 @@ type Tx struct {
 	deferred *deferred
 	ended    map[string]bool   // names of the deferred writes that were made
 	answers  map[string]Answer // of other contracts, by question
+	decided  bool              // by the endorser's clock alone (Moment), here or in another contract that was called
 }
 
 // deferred is a write in another chaincode that the current command ends with.
@@ -131,6 +133,7 @@ func (tx *Tx) call(chaincode, function string, argument any) ([]byte, error) {
 	response := tx.stub.InvokeChaincode(chaincode, [][]byte{[]byte(function), raw}, "")
 	if response.GetStatus() >= shim.ERRORTHRESHOLD {
 		if f, ok := fault.Parse(response.GetMessage()); ok {
+			tx.decided = tx.decided || f.Reason == ReasonOutOfTime
 			return nil, f
 		}
 		return nil, fault.New(fault.Internal, "ledger.failed", "another contract did not answer")

@@ -21,10 +21,10 @@ type opinion struct {
 
 func (e opinion) refused() bool { return e.response.GetStatus() >= shim.ERRORTHRESHOLD }
 
-// refusedTimestamp: the one refusal that depends on an endorser's clock, and may.
-func (e opinion) refusedTimestamp() bool {
+// refusedByClock: the refusals that depend on an endorser's clock, and may: then there is no endorsement that could differ.
+func (e opinion) refusedByClock() bool {
 	f, ok := fault.Parse(e.response.GetMessage())
-	return e.refused() && ok && f.Reason == "transaction.timestamp"
+	return e.refused() && ok && slices.Contains(kernel.ClockReasons, f.Reason)
 }
 
 // simulate runs a call on two endorsers and holds them to making the same of it.
@@ -39,8 +39,8 @@ func (c *Client) simulate(chaincode string, args [][]byte) (*Tx, error) {
 	second := c.endorse(tx)
 	l.skew = 0
 	switch {
-	case first.refusedTimestamp():
-	case second.refusedTimestamp():
+	case first.refusedByClock():
+	case second.refusedByClock():
 		first = second
 	default:
 		if part := first.difference(second); part != "" {

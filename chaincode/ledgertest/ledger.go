@@ -9,9 +9,10 @@
 // leaves only hashes on the ledger. A chaincode called by another shares the simulation, in a namespace of its own.
 //
 // Invariants it enforces by panicking, because a test must not be able to overlook them: every invocation runs on two
-// endorsers whose clocks differ by EndorserSkew, and both must make the same answer, reads, writes and event; every type
-// of change announced is declared by one of the contracts; a chaincode called twice in one transaction does not touch in
-// the second call what it wrote in the first, which Fabric would let it do, blindly; no contract panics.
+// endorsers whose clocks differ by EndorserSkew, and both must make the same answer, reads, writes and event, unless one refuses
+// by its clock (kernel.ClockReasons); every type of change announced is declared by one of the contracts; a chaincode called
+// twice in one transaction does not touch in the second call what it wrote in the first, which Fabric would let it do,
+// blindly; no contract panics.
 //
 // A transaction counts as endorsed by every organisation, unless Tx.EndorsedBy names those it is; then it must meet the
 // policy of every key it writes, and the chaincodes' where a key has none. The chaincodes are defined with one policy, that of

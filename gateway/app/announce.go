@@ -10,6 +10,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/ledger"
 	"github.com/hutong-gov/hutong/gateway/store"
 )
@@ -98,7 +99,7 @@ func (a *App) look(ctx context.Context, as ledger.Signer, d exchange.Dataset, s 
 		}
 		basis.Consent = &consent
 	}
-	switch err := s.Rests(basis, a.now()); {
+	switch err := s.Rests(basis, kernel.At(a.now())); {
 	case errors.Is(err, exchange.ErrGrantSuspended): // for the time being
 		return waiting, nil
 	case err != nil: // the department's record is not read for it any more

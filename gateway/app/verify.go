@@ -302,7 +302,7 @@ func (a *App) VerifyMine(ctx context.Context, who Actor, req VerifyMine) (answer
 	if err != nil {
 		return answer, err
 	}
-	answer.Finding = c.Find(claim.Fields(req.Claims), openings, a.now())
+	answer.Finding = c.Find(claim.Fields(req.Claims), openings, kernel.At(a.now()))
 	answer.Verdicts = req.judge(kindsOf(dataset.Fields))
 	if answer.Finding != exchange.Proven {
 		answer.Verdicts = unknown(len(req.Claims), answer.Finding)

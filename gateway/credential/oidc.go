@@ -19,6 +19,7 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/pause"
 )
 
 // Limits of verification.
@@ -115,10 +116,8 @@ func (v *Verifier) Start(ctx context.Context) {
 			} else {
 				delay.Reset()
 			}
-			select {
-			case <-ctx.Done():
+			if !pause.For(ctx, wait) {
 				return
-			case <-time.After(wait):
 			}
 		}
 	}()

@@ -15,6 +15,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hutong-gov/hutong/gateway/pause"
 	"github.com/hutong-gov/hutong/network/block"
 )
 
@@ -137,13 +138,11 @@ func (f *Follower) Run(ctx context.Context) error {
 		if f.Status().Received > before {
 			pauses.Reset() // it worked for a while
 		}
-		pause := pauses.NextBackOff()
+		wait := pauses.NextBackOff()
 		f.lost(err)
 		f.metrics.reconnects.Inc()
-		f.log.Warn("block stream lost", "error", err, "again_in", pause.Round(time.Millisecond))
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		f.log.Warn("block stream lost", "error", err, "again_in", wait.Round(time.Millisecond))
+		if !pause.For(ctx, wait) {
 			return nil
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/canonical"
 	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/gateway/pause"
 	"github.com/hutong-gov/hutong/network/statement"
 )
 
@@ -31,7 +32,7 @@ func (l *Ledger) Attest(ctx context.Context, chaincode, function string, request
 		switch {
 		case failed.verdict == done:
 			return signed, nil
-		case failed.verdict == disagreed && try < l.limits.MaxRetries && pause(ctx, pauses.NextBackOff()):
+		case failed.verdict == disagreed && try < l.limits.MaxRetries && pause.For(ctx, pauses.NextBackOff()):
 		default:
 			return nil, failed.cause()
 		}

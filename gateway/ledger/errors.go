@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/network/block"
 )
 
@@ -28,12 +29,13 @@ const (
 	ambiguous verdict = "ambiguous" // an orderer may have it
 	raced     verdict = "raced"     // nothing was written because others were faster: worth another try
 	disagreed verdict = "disagreed" // endorsers saw different states: worth another try
+	untimely  verdict = "untimely"  // by the own peer's clock something was over just then: worth another try, with the time of that
 )
 
 // failure is a decoded error.
 type failure struct {
 	verdict verdict
-	fault   *fault.Fault // refused; also of raced and disagreed, for when the tries are used up
+	fault   *fault.Fault // refused; also of raced, disagreed and untimely, for when the tries are used up
 	err     error        // unsent
 }
 
@@ -81,7 +83,7 @@ func decodeEndorse(ctx context.Context, own string, err error) failure {
 		f, ok := fault.Parse(d.message)
 		switch {
 		case ok && d.msp == own:
-			return failure{verdict: refused, fault: f}
+			return refusal(f)
 		case ok && others == nil:
 			others = f
 		case !ok && strings.Contains(d.message, mismatch):
@@ -96,9 +98,17 @@ func decodeEndorse(ctx context.Context, own string, err error) failure {
 			"the organisations' peers see different states; send the request again, with the same idempotency key").On("transaction", "same_result")}
 	}
 	if f, ok := fault.Parse(status.Convert(err).Message()); ok {
-		return failure{verdict: refused, fault: f}
+		return refusal(f)
 	}
 	return unsentAt(ctx, Endorsing, err)
+}
+
+// refusal is the own peer's.
+func refusal(f *fault.Fault) failure {
+	if f.Reason == kernel.ReasonOutOfTime {
+		return failure{verdict: untimely, fault: f}
+	}
+	return failure{verdict: refused, fault: f}
 }
 
 // denied is what a peer says of a proposal whose creator is no member of the channel, or whose signature is not the

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
+	"github.com/hutong-gov/hutong/gateway/pause"
 )
 
 // group is the commands that travel in one transaction.
@@ -89,11 +90,11 @@ func (g *group) run(try int) {
 		a, failed := g.attempt(ctx, once)
 		g.hand()
 		switch {
-		case failed.verdict == refused && spoilt(failed.fault) && len(g.calls) > 1 && !g.whole:
+		case failed.spoilt() && len(g.calls) > 1 && !g.whole:
 			once()
 			g.apart()
 			return
-		case (failed.verdict == raced || failed.verdict == disagreed) && try < g.ledger.limits.MaxRetries && g.stay() && pause(ctx, pauses.NextBackOff()):
+		case failed.again() && try < g.ledger.limits.MaxRetries && g.stay() && pause.For(ctx, pauses.NextBackOff()):
 			g.ledger.metrics.retries.WithLabelValues(g.chaincode, string(failed.verdict)).Inc()
 			once()
 			if g.split(try + 1) {
@@ -171,8 +172,15 @@ func (g *group) attempt(ctx context.Context, endorsed func()) (*attempt, failure
 	return a, a.run(ctx)
 }
 
-// spoilt says whether a fault of a whole transaction may be the doing of one command in it.
-func spoilt(f *fault.Fault) bool { return f.Kind == fault.Internal || f.Kind == fault.Limit }
+// again says whether the same may come to something else when it is tried again.
+func (f failure) again() bool {
+	return f.verdict == raced || f.verdict == disagreed || f.verdict == untimely
+}
+
+// spoilt says whether the failure of a whole transaction may be the doing of one command in it.
+func (f failure) spoilt() bool {
+	return f.verdict == untimely || f.verdict == refused && (f.fault.Kind == fault.Internal || f.fault.Kind == fault.Limit)
+}
 
 // stay drops the calls whose callers have an answer already: what they were told of is not sent again under another name.
 // false: nobody is left.

@@ -167,10 +167,13 @@ func TestAGroupThatLosesRaces(t *testing.T) {
 
 // TestACommandThatSpoilsItsTransaction is found and refused alone.
 func TestACommandThatSpoilsItsTransaction(t *testing.T) {
-	for _, kind := range []fault.Kind{fault.Internal, fault.Limit} {
-		l, fake := newLedger(t, config.Limits{MaxInFlight: 1000})
+	for _, poison := range []*fault.Fault{
+		fault.New(fault.Internal, kernel.ReasonPanicked, "the contract has an error"),
+		fault.New(fault.Limit, kernel.ReasonPanicked, "the contract has an error"),
+		fault.New(fault.Refused, kernel.ReasonOutOfTime, "what one of them rests on is over"),
+	} {
+		l, fake := newLedger(t, config.Limits{MaxInFlight: 1000, MaxRetries: 1})
 		fake.think = 10 * time.Millisecond
-		poison := fault.New(kind, kernel.ReasonPanicked, "the contract has an error")
 		spoilt := func(c kernel.BatchCommand) bool { return c.IdempotencyKey == "k021" }
 		fake.whole = func(commands []kernel.BatchCommand) error {
 			if slices.ContainsFunc(commands, spoilt) {

@@ -54,6 +54,18 @@ func TestWhatBecomesOfAWrite(t *testing.T) {
 		{"own peer and another refuse", func(f *fakePeer) {
 			f.endorse = always(rpc(codes.Aborted, "failed", said("MarketMSP", chaincodeSays(fault.New(fault.Missing, "x.missing", ""))), said("ServicesMSP", chaincodeSays(revoked))))
 		}, Rejected, revoked.Reason, "", 1, 0},
+		{"something is over, as the command says when it is asked again", func(f *fakePeer) {
+			late := fault.New(fault.Refused, kernel.ReasonOutOfTime, "it is over")
+			f.endorse = func(n int) error {
+				if n == 1 {
+					return rpc(codes.Aborted, "failed", said("ServicesMSP", chaincodeSays(late)))
+				}
+				return rpc(codes.Aborted, "failed", said("ServicesMSP", chaincodeSays(revoked)))
+			}
+		}, Rejected, revoked.Reason, "", 2, 0},
+		{"the own peer's clock is ahead", func(f *fakePeer) {
+			f.endorse = always(rpc(codes.Aborted, "failed", said("ServicesMSP", chaincodeSays(fault.New(fault.Refused, kernel.ReasonOutOfTime, "it is over")))))
+		}, Rejected, kernel.ReasonOutOfTime, "", tries, 0},
 		{"another peer refuses, for it is behind", func(f *fakePeer) {
 			f.endorse = func(n int) error {
 				if n == 1 {

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/hutong-gov/hutong/gateway/config"
+	"github.com/hutong-gov/hutong/gateway/pause"
 	"github.com/hutong-gov/hutong/gateway/reload"
 )
 
@@ -216,7 +217,7 @@ func (o *ownPeers) caughtUp(ctx context.Context, p *ownPeer) {
 		o.mu.Lock()
 		o.note(p, height, nil)
 		o.mu.Unlock()
-		if height < want && !pause(ctx, catchUpPause) {
+		if height < want && !pause.For(ctx, catchUpPause) {
 			return
 		}
 	}

@@ -127,18 +127,6 @@ type laneID struct {
 	chaincode string
 }
 
-// pause waits; false if the caller gave up first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // attempt is one transaction on its way.
 type attempt struct {
 	ledger              *Ledger

@@ -11,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/ledger"
 )
 
@@ -57,7 +58,7 @@ func (r Reason) Status() int { return StatusOf(&fault.Fault{Kind: r.Kind, Reason
 // writeReasons may be met on the way of every write to the ledger, whatever it says.
 var writeReasons = []string{
 	errDown.Reason, ledger.ReasonBusy, ledger.ReasonContention, ledger.ReasonDisagreed, ledger.ReasonInvalid, ledger.ReasonUnorderable,
-	ledger.ReasonUnreadable, "ledger.failed", "transaction.timestamp",
+	ledger.ReasonUnreadable, "ledger.failed", kernel.ReasonTimestamp, kernel.ReasonOutOfTime,
 }
 
 // CommonReasons are those a caller must expect of a route besides the row's own.

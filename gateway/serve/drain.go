@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/hutong-gov/hutong/gateway/pause"
 )
 
 // partingTime is how long before the end of the delay clients are asked to go on with new connections. A client that
@@ -26,9 +28,9 @@ func (g *Gateway) drain(ctx context.Context, servers []*http.Server) error {
 	background := context.WithoutCancel(ctx)
 	delay := g.config.Limits.ShutdownDelay.Std()
 	g.rest.Leave()
-	wait(background, delay-partingTime)
+	pause.For(background, delay-partingTime)
 	g.rest.Part()
-	wait(background, min(delay, partingTime))
+	pause.For(background, min(delay, partingTime))
 	g.rest.Refuse()
 	g.ledger.Refuse()
 
@@ -52,19 +54,6 @@ func (g *Gateway) drain(ctx context.Context, servers []*http.Server) error {
 // settle waits until every block that was received is applied, or ctx ends.
 func (g *Gateway) settle(ctx context.Context) {
 	for s := g.follower.Status(); s.Streaming && s.Applied < s.Received && ctx.Err() == nil; s = g.follower.Status() {
-		wait(ctx, settlePace)
-	}
-}
-
-// wait waits; not at all for what is not positive.
-func wait(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+		pause.For(ctx, settlePace)
 	}
 }

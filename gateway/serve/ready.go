@@ -11,6 +11,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/gateway/ledger"
+	"github.com/hutong-gov/hutong/gateway/pause"
 	"github.com/hutong-gov/hutong/gateway/rest"
 )
 
@@ -64,9 +65,6 @@ func (e *endorsed) probe(ctx context.Context) {
 		}
 		reason := err.Error()
 		e.last.Store(&reason)
-		select {
-		case <-ctx.Done():
-		case <-time.After(probeEvery):
-		}
+		pause.For(ctx, probeEvery)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hutong-gov/hutong/gateway/feed"
+	"github.com/hutong-gov/hutong/gateway/pause"
 )
 
 // Pace of the deliverer.
@@ -68,22 +69,10 @@ func (d *Deliverer) Run(ctx context.Context) {
 		d.metrics.idle()
 		if err != nil && ctx.Err() == nil {
 			d.Log.WarnContext(ctx, "webhooks are not delivered for a moment", "error", err.Error())
-			pause(ctx, look)
+			pause.For(ctx, look)
 		}
 	}
 	d.sender.http.CloseIdleConnections()
-}
-
-// pause waits, or says that ctx has ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // worker is a webhook that is being delivered.
@@ -149,7 +138,7 @@ func (d *Deliverer) lead(ctx context.Context) error {
 			}
 			measured = time.Now()
 		}
-		if !pause(ctx, look) {
+		if !pause.For(ctx, look) {
 			return nil
 		}
 	}
@@ -193,7 +182,7 @@ func (d *Deliverer) deliver(ctx context.Context, h *Hook, e feed.Event) error {
 		return errors.New("webhook: an event without a place")
 	}
 	for {
-		if !pause(ctx, time.Until(h.Trouble.Next)) {
+		if !pause.For(ctx, time.Until(h.Trouble.Next)) {
 			return ctx.Err()
 		}
 		failure, wait := d.attempt(ctx, *h, e)

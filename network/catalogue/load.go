@@ -14,6 +14,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/certificate"
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/client"
 )
@@ -298,7 +299,7 @@ func (l *loader) accreditations(ctx context.Context, c Catalogue) error {
 			}
 			continue
 		}
-		if !granted[at].Live(time.Now()) {
+		if !granted[at].Live(kernel.At(time.Now())) {
 			return fmt.Errorf("accreditation of %s for %s: it was withdrawn or has ended; an accreditation is not given again under the same type", a.Agency, a.Type)
 		}
 		l.result.Present++

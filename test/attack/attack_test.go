@@ -300,6 +300,15 @@ func (s *scene) backdates() {
 	s.change("suspension", app.ReasonedGrant{Reason: "inquiry"})
 	s.fails("backdate within the tolerance, before a suspension", "exchange.grant_suspended", late(4*time.Minute))
 	s.change("resumption", app.ReasonedGrant{Reason: "cleared"})
+	terms := *s.grant.Terms
+	terms.Quota = &exchange.Quota{Uses: 2, Per: exchange.PerMonth}
+	whole := terms
+	terms.ValidUntil = time.Now().Add(3 * time.Second).UTC().Truncate(time.Millisecond)
+	s.change("terms", app.AmendGrant{Terms: terms, Reason: "shortened"})
+	time.Sleep(time.Until(terms.ValidUntil) + time.Second)
+	s.fails("use after the end", "exchange.grant_expired", late(0))
+	s.fails("backdate to before the end", kernel.ReasonOutOfTime, late(time.Minute))
+	s.change("terms", app.AmendGrant{Terms: whole, Reason: "restored"})
 }
 
 // cheats orders what was not endorsed as it is.

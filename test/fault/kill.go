@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hutong-gov/hutong/gateway/pause"
 	"github.com/hutong-gov/hutong/network"
 )
 
@@ -61,8 +62,8 @@ func Kill(ctx context.Context, n *network.Network, name string) error {
 		ctx, cancel := context.WithTimeout(ctx, goneTimeout)
 		defer cancel()
 		for r.Alive() {
-			if err := wait(ctx, goneInterval); err != nil {
-				return fmt.Errorf("%s does not go: %w", name, err)
+			if !pause.For(ctx, goneInterval) {
+				return fmt.Errorf("%s does not go: %w", name, ctx.Err())
 			}
 		}
 		return nil
@@ -89,8 +90,8 @@ func strike(ctx context.Context, n *network.Network, l *Load, kind string, nth i
 	if err := Kill(ctx, n, s.Process); err != nil {
 		return s, err
 	}
-	if err := wait(ctx, downTime); err != nil {
-		return s, err
+	if !pause.For(ctx, downTime) {
+		return s, ctx.Err()
 	}
 	began := time.Now()
 	if err := n.Up(ctx); err != nil {
@@ -98,7 +99,7 @@ func strike(ctx context.Context, n *network.Network, l *Load, kind string, nth i
 	}
 	s.Healed = time.Since(began)
 	for enough := l.Acknowledged() + between; l.Acknowledged() < enough; {
-		if err := wait(ctx, retryPause); err != nil {
+		if !pause.For(ctx, retryPause) {
 			return s, errors.New("the clients do not get going again")
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/state"
 	"github.com/hutong-gov/hutong/gateway/app"
+	"github.com/hutong-gov/hutong/gateway/pause"
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/network/block"
 	"github.com/hutong-gov/hutong/test/story"
@@ -164,8 +165,8 @@ func (l *Load) Repeat(ctx context.Context) (repeated int, wrong []string, err er
 		group.Go(func() error {
 			again, err := l.send(ctx, a.Operation)
 			for err != nil && Repeatable(err) && ctx.Err() == nil {
-				if err := wait(ctx, retryPause); err != nil {
-					return err
+				if !pause.For(ctx, retryPause) {
+					return ctx.Err()
 				}
 				again, err = l.send(ctx, a.Operation)
 			}

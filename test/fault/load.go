@@ -25,6 +25,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/pause"
 	"github.com/hutong-gov/hutong/test/story"
 )
 
@@ -166,13 +167,14 @@ func (l *Load) acknowledge(ctx context.Context, o Operation) (Acknowledgement, e
 		if a.Receipt, err = l.send(ctx, o); err == nil {
 			a.Waited = time.Since(began)
 			l.note(a)
-			return a, wait(ctx, thinkTime)
+			pause.For(ctx, thinkTime)
+			return a, ctx.Err()
 		}
 		if !Repeatable(err) {
 			return a, fmt.Errorf("%s %s under the key %s: %w", o.Method, o.Path, o.Key, err)
 		}
 		l.fail(err)
-		if wait(ctx, retryPause) != nil {
+		if !pause.For(ctx, retryPause) {
 			return a, fmt.Errorf("%s %s under the key %s was never acknowledged: %w", o.Method, o.Path, o.Key, err)
 		}
 	}
@@ -232,15 +234,3 @@ func (l *Load) Acknowledged() int {
 
 // Failed is how many attempts were not acknowledged so far.
 func (l *Load) Failed() int64 { return l.failed.Load() }
-
-// wait waits; an error if ctx ends first.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

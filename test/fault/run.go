@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/pause"
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/test/story"
 )
@@ -95,7 +96,7 @@ func (r *Report) storm(ctx context.Context, n *network.Network, l *Load, o Optio
 
 func (r *Report) strikes(ctx context.Context, n *network.Network, l *Load, o Options) error {
 	for l.Acknowledged() < between {
-		if err := wait(ctx, retryPause); err != nil {
+		if !pause.For(ctx, retryPause) {
 			return errors.New("the clients do not get going")
 		}
 	}

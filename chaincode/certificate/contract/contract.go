@@ -62,7 +62,7 @@ var grant = kernel.NewCreate(kernel.Create[certificate.GrantAccreditation, certi
 		if err != nil {
 			return certificate.Accreditation{}, err
 		}
-		a, err := t.Accredit(tx.By, r, tx.At)
+		a, err := t.Accredit(tx.By, r, tx.Now)
 		if err == nil {
 			tx.Announce(a.Event(certificate.EventAccreditationGranted))
 		}

@@ -20,7 +20,7 @@ var issue = kernel.NewCreate(kernel.Create[certificate.Issue, certificate.Certif
 		if err != nil {
 			return certificate.Certificate{}, err
 		}
-		c, err := a.Issue(tx.By, r, tx.At)
+		c, err := a.Issue(tx.By, r, tx.Now)
 		if err == nil {
 			c.ID = id
 			tx.Announce(c.Event(certificate.EventIssued))

@@ -29,7 +29,7 @@ func codes() []kernel.Function {
 				if err != nil {
 					return c, err
 				}
-				c, event, err := r.Give(id, tx.Channel, s, d, tx.At)
+				c, event, err := r.Give(id, tx.Channel, s, d, tx.Now)
 				return c, announce(tx, event, err)
 			},
 		}),
@@ -42,7 +42,7 @@ func codes() []kernel.Function {
 				if err != nil {
 					return c, err
 				}
-				c, event, err := c.Present(r, tx.By, s, m, tx.At)
+				c, event, err := c.Present(r, tx.By, s, m, tx.Now)
 				return c, announce(tx, event, err)
 			},
 		}),
@@ -55,7 +55,7 @@ func codes() []kernel.Function {
 				if err != nil {
 					return c, err
 				}
-				c, consent, event, err := c.Redeem(r, tx.By, s, m, tx.At)
+				c, consent, event, err := c.Redeem(r, tx.By, s, m, tx.Now)
 				if err != nil {
 					return c, err
 				}

@@ -78,6 +78,6 @@ func give(tx *kernel.Tx, id string, r exchange.GiveConsent) (c exchange.Consent,
 	if err != nil {
 		return c, err
 	}
-	c, event, err := r.Give(id, tx.Channel, s, d, tx.At)
+	c, event, err := r.Give(id, tx.Channel, s, d, tx.Now)
 	return c, announce(tx, event, err)
 }

@@ -24,7 +24,7 @@ func disclosures() []kernel.Function {
 			Doc: "Opens a sealed use: what it is about is on the ledger from now on.",
 			Key: func(r exchange.OpenUse) []string { return []string{r.Use} },
 			Apply: func(tx *kernel.Tx, u exchange.Use, r exchange.OpenUse) (exchange.Use, error) {
-				u, event, err := u.Open(tx.By, r, tx.At)
+				u, event, err := u.Open(tx.By, r, tx.Now)
 				if err == nil {
 					tx.Store.PurgePrivate(exchange.SealedCollection(access.MSPOf(u.Consumer)), u.ID)
 				}
@@ -73,7 +73,7 @@ func disclosures() []kernel.Function {
 				if err != nil {
 					return w, err
 				}
-				return u.Warrant(basis, tx.At)
+				return u.Warrant(basis, tx.Now)
 			}),
 	}
 }
@@ -89,7 +89,7 @@ func sealUse(tx *kernel.Tx, id string, r exchange.SealUse) (u exchange.Use, err 
 	if err != nil {
 		return u, err
 	}
-	u, outcome, event, err := r.Seal(id, tx.By, d, context, tx.At)
+	u, outcome, event, err := r.Seal(id, tx.By, d, context, tx.Now)
 	if err != nil {
 		return u, err
 	}

@@ -20,7 +20,7 @@ func grants() []kernel.Function {
 				if err != nil {
 					return g, err
 				}
-				g, event, err := r.Request(id, tx.By, d, tx.At)
+				g, event, err := r.Request(id, tx.By, d, tx.Now)
 				return g, announce(tx, event, err)
 			},
 		}),
@@ -33,7 +33,7 @@ func grants() []kernel.Function {
 				if err != nil {
 					return g, err
 				}
-				g, event, err := g.Grant(tx.By, r, d, tx.At)
+				g, event, err := g.Grant(tx.By, r, d, tx.Now)
 				return g, announce(tx, event, err)
 			},
 		}),
@@ -55,7 +55,7 @@ func grants() []kernel.Function {
 				if err != nil {
 					return g, err
 				}
-				g, event, err := g.Amend(tx.By, r, d, tx.At)
+				g, event, err := g.Amend(tx.By, r, d, tx.Now)
 				return g, announce(tx, event, err)
 			},
 		}),

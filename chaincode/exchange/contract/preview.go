@@ -17,7 +17,7 @@ func warrant(tx *kernel.Tx, use string) (w exchange.Warrant, err error) {
 	if err != nil {
 		return w, err
 	}
-	return u.Warrant(basis, tx.At)
+	return u.Warrant(basis, tx.Now)
 }
 
 // previews are the functions of uses whose subject looks first, and the provider's question before it reads anything.
@@ -48,7 +48,7 @@ func previews() []kernel.Function {
 				if err != nil {
 					return u, err
 				}
-				u, event, err := u.Prepare(tx.By, r, basis, tx.At)
+				u, event, err := u.Prepare(tx.By, r, basis, tx.Now)
 				return u, announce(tx, event, err)
 			},
 		}),
@@ -61,7 +61,7 @@ func previews() []kernel.Function {
 				if err != nil {
 					return u, err
 				}
-				u, event, err := u.Release(r, tx.Channel, s, tx.At)
+				u, event, err := u.Release(r, tx.Channel, s, tx.Now)
 				return u, announce(tx, event, err)
 			},
 		}),

@@ -22,7 +22,7 @@ func subscriptions() []kernel.Function {
 				if err != nil {
 					return s, err
 				}
-				s, event, err := r.Start(tx.By, u, b, tx.At)
+				s, event, err := r.Start(tx.By, u, b, tx.Now)
 				return s, announce(tx, event, err)
 			},
 		}),
@@ -35,7 +35,7 @@ func subscriptions() []kernel.Function {
 				if err != nil {
 					return s, err
 				}
-				s, event, err := s.Announce(tx.By, r, b, tx.At)
+				s, event, err := s.Announce(tx.By, r, b, tx.Now)
 				return s, announce(tx, event, err)
 			},
 		}),

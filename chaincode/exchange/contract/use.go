@@ -30,7 +30,7 @@ func uses() []kernel.Function {
 				if err != nil {
 					return u, err
 				}
-				u, event, err := u.Deliver(tx.By, r, basis, tx.At)
+				u, event, err := u.Deliver(tx.By, r, basis, tx.Now)
 				if err == nil && r.Waits {
 					err = putIntoInbox(tx, u)
 				}
@@ -60,7 +60,7 @@ func numbered(tx *kernel.Tx, id string, r exchange.RequestUse) (u exchange.Use, 
 	if err != nil {
 		return u, event, err
 	}
-	u, outcome, event, err := r.Request(id, tx.By, context, tx.At)
+	u, outcome, event, err := r.Request(id, tx.By, context, tx.Now)
 	if err != nil {
 		return u, event, err
 	}

@@ -23,7 +23,7 @@ func commitments() []kernel.Function {
 				if err != nil {
 					return c, err
 				}
-				c, event, err := r.Anchor(id, tx.By, d, tx.At)
+				c, event, err := r.Anchor(id, tx.By, d, tx.Now)
 				if err != nil {
 					return c, err
 				}
@@ -43,7 +43,7 @@ func commitments() []kernel.Function {
 				if err != nil {
 					return c, err
 				}
-				c, event, err := c.Supersede(r, tx.By, d, tx.At)
+				c, event, err := c.Supersede(r, tx.By, d, tx.Now)
 				return c, announce(tx, event, err)
 			},
 		}),
@@ -75,6 +75,6 @@ func verifyUse(tx *kernel.Tx, id string, r exchange.VerifyUse) (u exchange.Use, 
 	if err != nil {
 		return u, err
 	}
-	u, event := r.Verify(u, c, tx.At)
+	u, event := r.Verify(u, c, tx.Now)
 	return u, announce(tx, event, nil)
 }

@@ -35,8 +35,8 @@ func (c *city) allowToVerify() {
 	c.do(housing, access.Admin, exchange.GrantGrant, exchange.GrantAccess{Grant: c.grant, Terms: terms})
 }
 
-// commit commits to a record of alice's and gives what it takes to show her address.
-func (c *city) commit(supersedes string) (root, leaf, beside string) {
+// record makes a record of alice's and gives what it takes to show her address.
+func (c *city) record() (root, leaf, beside string) {
 	c.Helper()
 	d, err := commitment.New(map[string]any{"address": "a lane", "area": 60})
 	require.NoError(c, err)
@@ -46,12 +46,19 @@ func (c *city) commit(supersedes string) (root, leaf, beside string) {
 	require.NoError(c, err)
 	leaf, err = field.Leaf()
 	require.NoError(c, err)
+	return root, leaf, proof.Path[0]
+}
+
+// commit commits to a record of alice's.
+func (c *city) commit(supersedes string) (root, leaf, beside string) {
+	c.Helper()
+	root, leaf, beside = c.record()
 	if supersedes == "" {
 		c.do(housing, access.Agency, exchange.CommitmentAnchor, c.anchor(root))
 	} else {
 		c.do(housing, access.Agency, exchange.CommitmentSupersede, exchange.SupersedeCommitment{AnchorCommitment: c.anchor(root), Supersedes: supersedes})
 	}
-	return root, leaf, proof.Path[0]
+	return root, leaf, beside
 }
 
 // A commitment from the first to its withdrawal, and what a verification finds at each time. Every one is numbered.

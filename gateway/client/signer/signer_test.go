@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hutong-gov/hutong/chaincode/exchange"
+	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/signed"
 	"github.com/hutong-gov/hutong/chaincode/state"
 	"github.com/hutong-gov/hutong/gateway/client/api"
@@ -44,7 +45,7 @@ func TestTheRulesAcceptWhatIsSigned(t *testing.T) {
 	dataset.Fields = []exchange.FieldSpec{{Name: "address", Type: "string"}}
 	jws, err := s.Consent(terms)
 	require.NoError(t, err)
-	consent, _, err := exchange.GiveConsent{JWS: jws}.Give(theCase, channel, subject, dataset, now)
+	consent, _, err := exchange.GiveConsent{JWS: jws}.Give(theCase, channel, subject, dataset, kernel.At(now))
 	require.NoError(t, err)
 
 	code, ticket, err := s.Code(api.DraftedCode{Salt: "c3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3M", Terms: exchange.CodeTerms{
@@ -52,7 +53,7 @@ func TestTheRulesAcceptWhatIsSigned(t *testing.T) {
 		Until: now.Add(time.Minute), ConsentUntil: now.Add(time.Hour), Nonce: terms.Nonce,
 	}})
 	require.NoError(t, err)
-	given, _, err := exchange.GiveCode{JWS: code}.Give(ticket.Code, channel, subject, dataset, now)
+	given, _, err := exchange.GiveCode{JWS: code}.Give(ticket.Code, channel, subject, dataset, kernel.At(now))
 	require.NoError(t, err)
 	hash, err := exchange.HashCode(ticket.Salt, channel, alice, ticket.Digits)
 	require.NoError(t, err)
