@@ -18,7 +18,7 @@ export CGO_ENABLED ?= 0
 export GOFLAGS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down purge status build fabric test test-unit test-network test-postgresql test-faults test-conflicts test-webhooks bench bench-soak bench-overload bench-revocation bench-anchor bench-log bench-verify lint fuzz generate clean bench-use
+.PHONY: help demo up down purge status build fabric test test-unit test-network test-postgresql test-faults test-conflicts test-webhooks bench bench-soak bench-overload bench-revocation bench-anchor bench-log bench-verify lint fuzz generate clean bench-use test-model
 
 help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "; print "usage: make <target>\n"} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ test-postgresql: ## the whole suite with every gateway, those of the networks to
 
 test-network: build fabric ## everything that crosses a process, on real networks
 	CGO_ENABLED=1 $(GO) test -count 1 -p 1 -timeout 30m -run 'Network|Story' ./chaincode/... ./gateway/... ./network/... ./test/...
+
+test-model: ## RUNS (default 1000) random histories of data exchange, each held to the model command by command
+	$(GO) test ./chaincode/exchange/contract -run '^TestModel$$' -count 1 -timeout 2h -args -rapid.checks $(or $(RUNS),1000)
 
 test-webhooks: fabric ## a webhook's receiver is down for DOWN (default 60s) and the gateway killed; every event arrives, in order
 	$(GO) test ./test/e2e -run TestNetworkEventsArrive -count 1 -v -args -down $(or $(DOWN),60s)

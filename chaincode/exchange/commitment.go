@@ -216,12 +216,12 @@ func (c Commitment) Find(fields []string, openings []Opening, now kernel.Moment)
 	if c.Status == Withdrawn {
 		return Withdrawn
 	}
+	if !subset(fields, c.Fields) {
+		return Absent
+	}
 	root := ""
 	for i, name := range fields {
-		index, found := slices.BinarySearch(c.Fields, name)
-		if !found {
-			return Absent
-		}
+		index, _ := slices.BinarySearch(c.Fields, name)
 		got := commitment.Proof{Index: index, Fields: len(c.Fields), Path: openings[i].Path}.Root(openings[i].Leaf)
 		if got == "" || root != "" && got != root {
 			return Mismatched

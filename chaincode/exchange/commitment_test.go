@@ -172,6 +172,7 @@ func TestFind(t *testing.T) {
 		{"no commitment", exchange.Commitment{}, fields, opened(t, d, fields...), exchange.Absent},
 		{"withdrawn", with(func(c *exchange.Commitment) { c.Status = exchange.Withdrawn }), fields, opened(t, d, fields...), exchange.Withdrawn},
 		{"a field that is not committed to", with(func(c *exchange.Commitment) { c.Fields = c.Fields[:4] }), []string{"year"}, opened(t, d, "year"), exchange.Absent},
+		{"nor one of two, and the other is mismatched", with(func(c *exchange.Commitment) { c.Fields = c.Fields[:4] }), []string{"address", "year"}, opened(t, d, "use", "year"), exchange.Absent},
 		{"before it was superseded", past, fields, opened(t, d, fields...), exchange.Superseded},
 		{"and after", past, fields, opened(t, again, fields...), exchange.Proven},
 		{"the same values, other salts", c, fields, opened(t, again, fields...), exchange.Mismatched},

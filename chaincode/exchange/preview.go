@@ -162,24 +162,7 @@ func (u Use) deliverable(b Basis, now kernel.Moment) error {
 	if now.Past(u.Until) {
 		return ErrDeliveryLate
 	}
-	if err := b.Dataset.offered(); err != nil {
-		return ErrDatasetWithdrawn.On("request.use", "dataset:published")
-	}
-	if !b.Dataset.has(u.Fields) {
-		return ErrFieldUnknown.On("request.use", "subset:dataset.fields")
-	}
-	if err := b.Grant.covers(u.Purpose, u.Fields, u.Mode(), now); err != nil {
-		return fault.From(err).On("request.use", "grant:covers")
-	}
-	if b.Consent == nil && (b.Dataset.NeedsConsent(u.Fields) || b.Grant.Terms.ConsentRequired) {
-		return ErrConsentRequired.On("request.use", "consent:live")
-	}
-	if b.Consent != nil {
-		if err := b.Consent.live(now); err != nil {
-			return fault.From(err).On("request.use", "consent:live")
-		}
-	}
-	return nil
+	return b.holds("request.use", u.Purpose, u.Fields, u.Mode(), now)
 }
 
 // Validate implements kernel.Validator.
@@ -289,7 +272,7 @@ func (u Use) Release(r ReleaseUse, channel string, s Subject, now kernel.Moment)
 //	exchange.release_mismatch    it names another use
 //	exchange.not_prepared        there is nothing to refuse yet
 //	exchange.use_refused         the subject has refused before
-//	exchange.already_delivered   it was delivered
+//	exchange.already_delivered   it was delivered, or verified without the provider
 func (u Use) Refuse(r RefuseUse, channel string, s Subject) (Use, kernel.Change, error) {
 	var none kernel.Change
 	var said Refusal
@@ -311,7 +294,7 @@ func (u Use) Refuse(r RefuseUse, channel string, s Subject) (Use, kernel.Change,
 	case Refused:
 		return u, none, ErrUseRefused
 	case Prepared, Released:
-	default: // a verification without the provider was never to be looked at
+	default: // what a verification found stays found
 		return u, none, ErrAlreadyDelivered
 	}
 	u.Status, u.Decision = Refused, r.JWS

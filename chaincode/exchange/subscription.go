@@ -108,6 +108,7 @@ func (r StartSubscription) Validate() error { return CheckIdentifier("use", r.Us
 //	exchange.dataset_withdrawn   the dataset is not in the directory any more
 //	exchange.field_unknown       a field is not given any more
 //	exchange.grant_withdrawn     the grant does not stand any more, with the reason it has for that
+//	exchange.consent_required    the terms or the dataset ask for consent now and the use has none
 //	exchange.consent_revoked     the consent does not hold any more, with the reason it has for that
 func (r StartSubscription) Start(by access.Caller, u Use, b Basis, now kernel.Moment) (s Subscription, event kernel.Change, err error) {
 	if err := by.Own(u.Consumer); err != nil {
@@ -133,21 +134,7 @@ func (r StartSubscription) Start(by access.Caller, u Use, b Basis, now kernel.Mo
 
 // Rests says whether what the subscription rests on holds: nil, or why not.
 func (s Subscription) Rests(b Basis, now kernel.Moment) error {
-	if err := b.Dataset.offered(); err != nil {
-		return ErrDatasetWithdrawn.On("request.subscription", "dataset:published")
-	}
-	if !b.Dataset.has(s.Fields) {
-		return ErrFieldUnknown.On("request.subscription", "subset:dataset.fields")
-	}
-	if err := b.Grant.covers(s.Purpose, s.Fields, ModeFetch, now); err != nil {
-		return fault.From(err).On("request.subscription", "grant:covers")
-	}
-	if b.Consent != nil {
-		if err := b.Consent.live(now); err != nil {
-			return fault.From(err).On("request.subscription", "consent:live")
-		}
-	}
-	return nil
+	return b.holds("request.subscription", s.Purpose, s.Fields, ModeFetch, now)
 }
 
 // Validate implements kernel.Validator.

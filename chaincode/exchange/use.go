@@ -6,6 +6,7 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/commitment"
+	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/state"
 )
@@ -165,6 +166,29 @@ type Basis struct {
 	Dataset Dataset
 	Grant   Grant
 	Consent *Consent // nil: the use named none
+}
+
+// holds: what a use was allowed by holds still, for what the request names in field.
+func (b Basis) holds(field, purpose string, fields []string, mode string, now kernel.Moment) error {
+	if err := b.Dataset.offered(); err != nil {
+		return ErrDatasetWithdrawn.On(field, "dataset:published")
+	}
+	if !b.Dataset.has(fields) {
+		return ErrFieldUnknown.On(field, "subset:dataset.fields")
+	}
+	if err := b.Grant.covers(purpose, fields, mode, now); err != nil {
+		return fault.From(err).On(field, "grant:covers")
+	}
+	if b.Consent == nil {
+		if b.Dataset.NeedsConsent(fields) || b.Grant.Terms.ConsentRequired {
+			return ErrConsentRequired.On(field, "consent:live")
+		}
+		return nil
+	}
+	if err := b.Consent.live(now); err != nil {
+		return fault.From(err).On(field, "consent:live")
+	}
+	return nil
 }
 
 // Deliver records the provider's delivery, once. What allowed the use must still hold. Guards, in order:

@@ -12,7 +12,6 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/commitment"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
-	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 )
 
@@ -26,11 +25,7 @@ type modelSeal struct {
 
 // sealUse seals a use on a grant that most often allows it.
 func (m *model) sealUse(*rapid.T) {
-	fit := slices.DeleteFunc(slices.Clone(m.grants), func(g *modelGrant) bool { return g.status != "granted" || g.terms.DelayDays == 0 })
-	if len(fit) == 0 || m.seldom("any grant") {
-		fit = m.grants
-	}
-	g := anyOf(m, "grant", fit)
+	g := mostly(m, "grant", m.grants, func(g *modelGrant) bool { return g.status == "granted" && g.terms.DelayDays > 0 })
 	caller := m.usually(g.consumer)
 	details := exchange.Details{
 		Consumer: g.consumer, Dataset: g.dataset, Fields: m.some("fields", columns), Purpose: m.pick("purpose", goals), LegalBasis: lawful,
@@ -47,29 +42,19 @@ func (m *model) sealUse(*rapid.T) {
 	request.Commitment, err = document.Root()
 	require.NoError(m.t, err)
 	at, d := m.Now(), m.datasets[g.dataset]
-	may := caller == g.consumer && !d.withdrawn && g.status == "granted" && within(at, g.terms.ValidFrom, g.terms.ValidUntil) &&
-		contains(g.terms.Purposes, []string{details.Purpose}) && contains(g.terms.Fields, details.Fields) && g.quotaHolds(request.Ticket, at) &&
-		request.OpensAt.After(at) && !request.OpensAt.After(at.Add(time.Duration(g.terms.DelayDays)*day)) && !d.needs && !g.terms.ConsentRequired
+	u := &modelUse{grant: g, request: request.Request(details), seal: &modelSeal{document: document, opensAt: request.OpensAt, status: "requested"}}
+	may := caller == g.consumer && d.gives(details.Fields) && g.holds(u, at) && g.quotaHolds(request.Ticket, at) &&
+		request.OpensAt.After(at) && !request.OpensAt.After(at.Add(time.Duration(g.terms.DelayDays)*day)) &&
+		!d.needs(details.Fields) && !g.terms.ConsentRequired && !d.content.PreviewRequired && !g.terms.PreviewRequired
 	m.commands++
 	key := fmt.Sprintf("command-%d", m.commands)
 	receipt, err := m.trySealed(caller, exchange.UseSeal, key, kernel.ID(caller, exchange.UseSeal, key), raw, request)
 	m.judged(may, exchange.UseSeal, err)
 	if err == nil {
-		u := &modelUse{grant: g, status: "sealed", seal: &modelSeal{document: document, opensAt: request.OpensAt, status: "requested"}}
-		u.request = request.Request(details)
 		m.used(u, receipt.ID, at)
+		u.status = "sealed"
+		m.tell("", "use.sealed.v1", u)
 	}
-}
-
-// judged holds the ledger to the model's opinion on a command that had something beside it.
-func (m *model) judged(may bool, function string, err error) {
-	if may {
-		require.NoError(m.t, err, "the model allows it")
-		m.tally[function]++
-		return
-	}
-	require.Error(m.t, err, "the model forbids it")
-	m.tally[function+" "+fault.From(err).Reason]++
 }
 
 // sealedUse is most often one that is still sealed.
@@ -81,25 +66,23 @@ func (m *model) sealedUse() *modelUse {
 // deliverSealed delivers beneath the seal, mostly with the right details.
 func (m *model) deliverSealed(*rapid.T) {
 	u := m.sealedUse()
-	g, at := u.grant, m.Now()
 	if u.seal.opened {
-		m.t.Skip("an open one is delivered like any other")
+		panic(idle{}) // one that is open is delivered like any other
 	}
-	caller, document := m.usually(g.provider), u.seal.document
+	caller, document := m.usually(u.grant.provider), u.seal.document
 	other := m.seldom("other details")
 	if other {
 		document = commitment.Document{Fields: document.Fields[1:]}
 	}
 	raw, err := json.Marshal(document)
 	require.NoError(m.t, err)
-	may := !other && caller == g.provider && u.seal.status == "requested" && !at.After(u.until) && !m.datasets[g.dataset].withdrawn &&
-		g.status == "granted" && within(at, g.terms.ValidFrom, g.terms.ValidUntil) && !g.terms.ConsentRequired &&
-		contains(g.terms.Purposes, []string{u.request.Purpose}) && contains(g.terms.Fields, u.request.Fields)
+	may := !other && u.seal.status == "requested" && m.mayLeave(u, caller)
 	m.commands++
 	_, err = m.trySealed(caller, exchange.UseDeliver, fmt.Sprintf("command-%d", m.commands), u.id, raw, exchange.DeliverUse{Use: u.id, Commitment: hashB})
 	m.judged(may, exchange.UseDeliver, err)
 	if err == nil {
-		u.seal.status = "delivered"
+		u.seal.status, u.delivered = "delivered", hashB
+		m.tell(u.grant.consumer, "use.delivered.v1", u)
 	}
 }
 
@@ -115,6 +98,7 @@ func (m *model) openUse(*rapid.T) {
 	may := !u.seal.opened && !other && (caller == u.grant.consumer || !m.Now().Before(u.seal.opensAt))
 	if _, done := m.attempt(may, caller, access.Agency, exchange.UseOpen, exchange.OpenUse{Use: u.id, Details: document}); done {
 		u.seal.opened, u.status = true, u.seal.status
+		m.tell(u.grant.consumer, "use.opened.v1", u)
 	}
 }
 

@@ -62,10 +62,12 @@ func (g *modelGrant) take(ticket int, at time.Time) {
 
 // anyGrant is most often one that is granted.
 func (m *model) anyGrant() *modelGrant {
-	if m.seldom("any grant") {
-		return anyOf(m, "grant", m.grants)
-	}
-	return anyOf(m, "live grant", slices.DeleteFunc(slices.Clone(m.grants), func(g *modelGrant) bool { return g.status != "granted" }))
+	return m.grantOf("granted")
+}
+
+// grantOf is most often one of a status.
+func (m *model) grantOf(status string) *modelGrant {
+	return mostly(m, "grant", m.grants, func(g *modelGrant) bool { return g.status == status })
 }
 
 func (m *model) askGrant(*rapid.T) {
@@ -76,18 +78,22 @@ func (m *model) askGrant(*rapid.T) {
 	}
 	terms := exchange.Terms{Purposes: m.some("purposes", goals), Fields: m.some("fields", columns), ConsentRequired: rapid.Bool().Draw(m.t, "consent"), Quota: m.quota()}
 	terms.ValidFrom, terms.ValidUntil = m.period()
-	may := !d.withdrawn && consumer != d.owner && terms.ValidUntil.After(m.Now())
+	terms.Modes, terms.PreviewRequired = m.modes(), m.seldom("preview")
+	if m.seldom("delay") {
+		terms.Modes, terms.PreviewRequired, terms.ConsentRequired, terms.DelayDays = nil, false, false, 2
+	}
+	may := d.gives(terms.Fields) && consumer != d.owner && d.offers(terms.Purposes) && terms.ValidUntil.After(m.Now())
 	if grant, done := m.attempt(may, consumer, access.Admin, exchange.GrantRequest, exchange.RequestGrant{Dataset: id, Terms: terms, Basis: "Tax Law 12"}); done {
-		m.grants = append(m.grants, &modelGrant{id: grant, dataset: id, provider: d.owner, consumer: consumer, wanted: terms, status: "requested"})
+		g := &modelGrant{id: grant, dataset: id, provider: d.owner, consumer: consumer, wanted: terms, status: "requested"}
+		if d.content.Classification == "open" && terms.DelayDays == 0 {
+			g.status, g.terms = "granted", terms
+		}
+		m.grants = append(m.grants, g)
 	}
 }
 
 func (m *model) decide(*rapid.T) {
-	open := slices.DeleteFunc(slices.Clone(m.grants), func(g *modelGrant) bool { return g.status != "requested" })
-	if len(open) == 0 || m.seldom("decided before") {
-		open = m.grants
-	}
-	g := anyOf(m, "grant", open)
+	g := m.grantOf("requested")
 	caller := m.usually(g.provider)
 	may := caller == g.provider && g.status == "requested"
 	if m.seldom("deny") {
@@ -111,12 +117,42 @@ func (m *model) within(g *modelGrant) (terms exchange.Terms, admitted bool) {
 	if m.seldom("another quota") {
 		terms.Quota = m.quota()
 	}
-	if m.seldom("shorter") {
-		terms.ValidUntil = terms.ValidUntil.Add(-20 * time.Minute)
+	if terms.DelayDays > 0 { // nothing of these is compatible with a delay
+		terms.DelayDays = rapid.SampledFrom([]int{terms.DelayDays, terms.DelayDays, 1, 4}).Draw(m.t, "delay")
+	} else {
+		if m.seldom("other modes") {
+			terms.Modes = m.modes()
+		}
+		terms.PreviewRequired = terms.PreviewRequired != m.seldom("preview")
+	}
+	if m.seldom("another period") {
+		terms.ValidFrom = terms.ValidFrom.Add(rapid.SampledFrom([]time.Duration{20 * time.Minute, -20 * time.Minute}).Draw(m.t, "later"))
+	}
+	if m.seldom("another end") {
+		terms.ValidUntil = terms.ValidUntil.Add(rapid.SampledFrom([]time.Duration{-20 * time.Minute, 20 * time.Minute}).Draw(m.t, "longer"))
 	}
 	d := m.datasets[g.dataset]
 	return terms, !d.withdrawn && contains(g.wanted.Purposes, terms.Purposes) && contains(g.wanted.Fields, terms.Fields) &&
-		(terms.ConsentRequired || !d.needs && !g.wanted.ConsentRequired) && terms.ValidUntil.After(m.Now()) && narrower(terms.Quota, g.wanted.Quota)
+		(!admits(terms, "fetch") || admits(g.wanted, "fetch")) && (!admits(terms, "verify") || admits(g.wanted, "verify")) &&
+		!terms.ValidFrom.Before(g.wanted.ValidFrom) && !terms.ValidUntil.After(g.wanted.ValidUntil) &&
+		(terms.ConsentRequired || !d.needs(terms.Fields) && !g.wanted.ConsentRequired) && terms.ValidUntil.After(m.Now()) && narrower(terms.Quota, g.wanted.Quota) &&
+		terms.DelayDays <= g.wanted.DelayDays
+}
+
+// modes of a grant: most often both.
+func (m *model) modes() []string {
+	return rapid.SampledFrom([][]string{nil, {"fetch"}, {"verify"}, {"fetch", "verify"}, {"fetch", "verify"}, {"fetch", "verify"}}).Draw(m.t, "modes")
+}
+
+// admits: the terms allow the mode; those that name none, to fetch.
+func admits(t exchange.Terms, mode string) bool {
+	return slices.Contains(t.Modes, mode) || len(t.Modes) == 0 && mode == "fetch"
+}
+
+// holds: at this time the grant's terms allow what a use is for.
+func (g *modelGrant) holds(u *modelUse, at time.Time) bool {
+	return g.status == "granted" && within(at, g.terms.ValidFrom, g.terms.ValidUntil) && contains(g.terms.Purposes, []string{u.request.Purpose}) &&
+		contains(g.terms.Fields, u.request.Fields) && admits(g.terms, u.mode())
 }
 
 // narrower: under the one quota nobody can do what the other forbids.
@@ -144,6 +180,7 @@ func (m *model) amendGrant(*rapid.T) {
 }
 
 func (m *model) suspendGrant(*rapid.T) {
+	m.onlyIn(3)
 	g := m.anyGrant()
 	caller := m.usually(g.provider)
 	if _, done := m.attempt(caller == g.provider && g.status == "granted", caller, access.Admin, exchange.GrantSuspend, exchange.SuspendGrant{Grant: g.id, Reason: "inquiry"}); done {
@@ -152,8 +189,7 @@ func (m *model) suspendGrant(*rapid.T) {
 }
 
 func (m *model) resumeGrant(*rapid.T) {
-	suspended := slices.DeleteFunc(slices.Clone(m.grants), func(g *modelGrant) bool { return g.status != "suspended" && !m.seldom("resume any") })
-	g := anyOf(m, "suspended grant", suspended)
+	g := m.grantOf("suspended")
 	caller := m.usually(g.provider)
 	if _, done := m.attempt(caller == g.provider && g.status == "suspended", caller, access.Admin, exchange.GrantResume, exchange.ResumeGrant{Grant: g.id, Reason: "cleared"}); done {
 		g.status = "granted"
@@ -161,10 +197,8 @@ func (m *model) resumeGrant(*rapid.T) {
 }
 
 func (m *model) withdrawGrant(*rapid.T) {
-	g := anyOf(m, "grant", m.grants)
-	if rapid.IntRange(0, 3).Draw(m.t, "now") != 3 {
-		m.t.Skip("not now")
-	}
+	m.onlyIn(16)
+	g := m.anyGrant()
 	caller := m.usually(g.provider)
 	if _, done := m.attempt(caller == g.provider && (g.status == "granted" || g.status == "suspended"), caller, access.Admin, exchange.GrantWithdraw, exchange.WithdrawGrant{Grant: g.id, Reason: "misuse"}); done {
 		g.status = "withdrawn"

@@ -19,41 +19,31 @@ import (
 // The model knows what has happened and decides for itself what may happen next. It shares no rule with the package under
 // test: the ledger and the model must agree on every single command.
 //
-// What it proves over random histories: no use without a grant and a consent that are live and cover it, be it endorsed
-// before something changed and committed after; no quota exceeded; no delivery without a use; numbers without a gap, a
-// chain of hashes that a stranger can recompute; what the two sides announced to each other adds up.
+// What it proves over random histories: no use, be it to fetch or to verify, without a grant and a consent that are live and
+// cover it, be it endorsed before something changed and committed after; no quota exceeded; no delivery without a use that
+// still may be, nor of what its subject was to see first and did not release; nothing proven but what the commitment that
+// stands has; nobody told of changes who may not know them; a code good once, for who could redeem it; numbers without a
+// gap, in a tree that a stranger can recompute; what the two sides announced to each other adds up.
 //
-// This file has the play, what there is besides grants and uses, and how chance is drawn; model_grant_test.go and
-// model_use_test.go have those two, model_check_test.go what must hold in the end.
+// This file has the play and how chance is drawn, model_check_test.go what must hold in the end; the others have each a
+// part of the model: what it remembers, what it allows, and the random commands.
 type model struct {
 	*city
-	t        *rapid.T
-	datasets map[string]*modelDataset
-	grants   []*modelGrant
-	cases    []*modelCase
-	consents []*modelConsent
-	uses     []*modelUse
-	signers  map[string]*ecdsa.PrivateKey // whose signature counts now, by subject; others' and earlier ones do not
-	held     []*modelHeld                 // endorsed and not committed
-	tally    map[string]int               // commands that were carried out, by function; shared by all runs
-}
-
-type modelDataset struct {
-	owner            string
-	needs, withdrawn bool
-}
-
-type modelCase struct {
-	id, subject string
-	agencies    []string
-	open        bool
-}
-
-type modelConsent struct {
-	id      string
-	terms   exchange.ConsentTerms
-	revoked bool
-	uses    int
+	t             *rapid.T
+	datasets      map[string]*modelDataset
+	grants        []*modelGrant
+	cases         []*modelCase
+	consents      []*modelConsent
+	codes         []*modelCode
+	documents     []*modelDocument
+	commitments   map[string]*modelCommitment // by dataset and subject
+	uses          []*modelUse
+	subscriptions []*modelSubscription
+	signers       map[string]*ecdsa.PrivateKey // whose signature counts now, by subject; others' and earlier ones do not
+	held          []*modelHeld                 // endorsed and not committed
+	owed          map[modelNotice]int          // what must have been announced
+	checked       uint64                       // height of the ledger when the heads of the logs were compared
+	tally         map[string]int               // commands that were carried out, by function; shared by all runs
 }
 
 var (
@@ -63,55 +53,107 @@ var (
 	columns = []string{"address", "area"}
 )
 
-// reached are the functions that random histories must have carried out, and the refusals they must have met.
-var reached = []string{exchange.UseRequest, exchange.UseDeliver, exchange.UseAcknowledge, exchange.ConsentRevoke, exchange.GrantWithdraw, exchange.SubjectRotate, exchange.SubjectRecover,
-	exchange.GrantAmend, exchange.GrantSuspend, exchange.GrantResume, exchange.UseRequest + " late", exchange.UseRequest + " too late",
-	exchange.UseRequest + " exchange.quota_exhausted", exchange.UseRequest + " exchange.ticket_taken", exchange.UseRequest + " exchange.grant_suspended",
-	exchange.UseSeal, exchange.UseOpen}
+// reached are the functions that random histories must have carried out, the refusals they must have met, and the findings of
+// verifications; rare those that only a long run must get to.
+var (
+	reached = []string{
+		exchange.DatasetRevise, exchange.GrantAmend, exchange.GrantSuspend, exchange.GrantResume, exchange.GrantWithdraw,
+		exchange.ConsentRevoke, exchange.SubjectRotate, exchange.SubjectRecover, exchange.CodePresent, exchange.CodeRedeem,
+		exchange.UseRequest, exchange.UseRequest + " late", exchange.UseRequest + " too late",
+		exchange.UseRequest + " exchange.quota_exhausted", exchange.UseRequest + " exchange.ticket_taken",
+		exchange.UseRequest + " exchange.consent_required", exchange.UseRequest + " exchange.grant_suspended",
+		exchange.UsePrepare, exchange.UseRelease, exchange.UseRefuse, exchange.UseDeliver, exchange.UseDeliver + " exchange.not_released",
+		exchange.UseDeliver + " exchange.use_refused", exchange.UseAcknowledge, exchange.UsePurge, exchange.UseSeal, exchange.UseOpen,
+		exchange.CommitmentAnchor, exchange.CommitmentSupersede, exchange.CommitmentWithdraw, exchange.UseVerify,
+		exchange.Proven, exchange.Absent, exchange.Mismatched, exchange.SubscriptionStart, exchange.SubscriptionAnnounce,
+	}
+	rare = []string{
+		exchange.DatasetRevise + " exchange.edition_gap", exchange.GrantRequest + " exchange.purpose_not_offered",
+		exchange.CodePresent + " exchange.code_dead", exchange.CodePresent + " exchange.code_redeemed", exchange.CodeRedeem + " exchange.code_wrong",
+		exchange.UseRequest + " exchange.mode_not_granted", exchange.UseRequest + " exchange.field_unknown", exchange.UseVerify + " late",
+		exchange.UseDeliver + " exchange.consent_revoked", exchange.UseDeliver + " exchange.consent_required",
+		exchange.Superseded, exchange.Stale, exchange.Withdrawn,
+		exchange.SubscriptionAnnounce + " exchange.nothing_changed", exchange.SubscriptionAnnounce + " exchange.consent_revoked", exchange.SubscriptionEnd,
+	}
+)
 
 func TestModel(t *testing.T) {
-	tally := map[string]int{}
+	tally, reached := map[string]int{}, reached
+	if !testing.Short() {
+		reached = slices.Concat(reached, rare)
+	}
 	missed := func(function string) bool { return tally[function] == 0 }
 	for round := 0; round == 0 || round < 20 && slices.ContainsFunc(reached, missed); round++ { // few histories may all miss one
 		checkModel(t, tally)
 	}
+	t.Log(tally)
 	for _, function := range reached {
 		require.NotZero(t, tally[function], "the runs never got to %s", function)
 	}
-	t.Log(tally)
 }
 
 func checkModel(t *testing.T, tally map[string]int) {
+	repeats := 6 // of some 30 actions each
+	if testing.Short() {
+		repeats = 12 // of some 15
+	}
 	rapid.Check(t, func(t *rapid.T) {
-		m := &model{city: newCity(t).register().inbox(), t: t, datasets: map[string]*modelDataset{}, tally: tally, signers: maps.Clone(keys)}
+		m := &model{
+			city: newCity(t).register().inbox(), t: t, datasets: map[string]*modelDataset{}, commitments: map[string]*modelCommitment{},
+			owed: map[modelNotice]int{}, tally: tally, signers: maps.Clone(keys),
+		}
 		for _, person := range people {
 			m.openCase(person, players)
 		}
 		m.begin()
 		actions := map[string]func(*rapid.T){
-			"publish": m.publish, "publish too": m.publish, "withdraw a dataset": m.withdrawDataset,
-			"ask for a grant": m.askGrant, "ask for another": m.askGrant, "decide": m.decide, "decide more": m.decide, "withdraw a grant": m.withdrawGrant,
-			"amend": m.amendGrant, "suspend": m.suspendGrant, "resume": m.resumeGrant, "resume soon": m.resumeGrant,
+			"publish": m.publish, "revise": m.revise, "withdraw a dataset": m.withdrawDataset,
+			"ask for a grant": m.askGrant, "decide": m.decide, "withdraw a grant": m.withdrawGrant,
+			"amend": m.amendGrant, "suspend": m.suspendGrant, "resume": m.resumeGrant,
 			"consent": m.giveConsent, "consent again": m.giveConsent, "revoke": m.revoke, "another key": m.anotherKey,
+			"give a code": m.giveCode, "present a code": m.presentCode, "redeem a code": m.redeemCode,
 			"open a case": func(*rapid.T) { m.openCase(m.pick("subject", people), m.some("agencies", players)) }, "close a case": m.closeCase,
-			"use": m.requestUse, "use it": m.requestUse, "use it again": m.requestUse, "use it once more": m.requestUse,
-			"endorse a use": m.endorseUse, "endorse another": m.endorseUse, "commit it": m.commitUse, "commit soon": m.commitUse, "deliver": m.deliver, "deliver more": m.deliver,
+			"commit to a record": m.commitRecord, "commit anew": m.commitRecord, "withdraw a commitment": m.withdrawCommitment,
+			"use": m.requestUse, "use it": m.requestUse, "use it again": m.requestUse, "use it once more": m.requestUse, "use it too": m.requestUse,
+			"endorse a use": m.endorseUse, "endorse another": m.endorseUse, "commit it": m.commitUse, "commit soon": m.commitUse,
+			"prepare": m.prepareUse, "prepare more": m.prepareUse, "release": m.release, "release more": m.release, "refuse": m.refuse,
+			"deliver": m.deliver, "deliver more": m.deliver, "deliver even more": m.deliver, "acknowledge": m.acknowledge, "acknowledge more": m.acknowledge, "purge": m.purge,
 			"seal": m.sealUse, "seal another": m.sealUse, "deliver sealed": m.deliverSealed, "open": m.openUse,
-			"acknowledge": m.acknowledge, "acknowledge more": m.acknowledge, "time passes": m.pass, "": m.checkHeads,
+			"subscribe": m.subscribe, "subscribe too": m.subscribe, "announce": m.announce, "announce more": m.announce, "end a subscription": m.endSubscription,
+			"time passes": m.pass, "minutes pass": m.passMinutes, "": m.checkHeads,
 		}
-		for range 4 { // about 30 actions each
+		for name, action := range actions {
+			actions[name] = unlessIdle(action)
+		}
+		for range repeats {
 			t.Repeat(actions)
 		}
-		m.checkLogs()
+		m.checkAll()
 	})
 }
 
-// begin gives a run a dataset that is granted, so that it need not find its way there by chance.
+// idle ends an action that has nothing to act on, or is not to happen now. To rapid it has happened: an action that it is
+// told to skip it draws anew, and of many it gives up.
+type idle struct{}
+
+func unlessIdle(action func(*rapid.T)) func(*rapid.T) {
+	return func(t *rapid.T) {
+		defer func() {
+			if r := recover(); r != nil && r != (idle{}) {
+				panic(r)
+			}
+		}()
+		action(t)
+	}
+}
+
+// begin gives a run a dataset that is granted, with consents to its use and commitments to its records, so that it need not
+// find its way there by chance.
 func (m *model) begin() {
 	terms := m.terms()
-	terms.Quota = m.quota()
+	terms.Quota, terms.Modes = m.quota(), []string{exchange.ModeFetch, exchange.ModeVerify}
 	id := m.do(housing, access.Admin, exchange.DatasetPublish, publication())
-	m.datasets[id] = &modelDataset{owner: housing}
+	m.datasets[id] = &modelDataset{owner: housing, edition: 1, content: publication().Content}
 	g := &modelGrant{dataset: id, provider: housing, consumer: tax, wanted: terms, terms: terms, status: "granted"}
 	g.id = m.do(tax, access.Admin, exchange.GrantRequest, exchange.RequestGrant{Dataset: id, Terms: terms, Basis: "Tax Law 12"})
 	m.do(housing, access.Admin, exchange.GrantGrant, exchange.GrantAccess{Grant: g.id, Terms: terms})
@@ -120,19 +162,32 @@ func (m *model) begin() {
 	secret.id = m.do(regulation, access.Admin, exchange.GrantRequest, exchange.RequestGrant{Dataset: id, Terms: terms, Basis: "Inquiries Act 9"})
 	m.do(housing, access.Admin, exchange.GrantGrant, exchange.GrantAccess{Grant: secret.id, Terms: terms})
 	m.grants = append(m.grants, g, secret)
+	for _, k := range m.cases {
+		consent := m.consentTerms()
+		consent.Subject, consent.Case, consent.MaxUses, consent.PreviewRequired = k.subject, k.id, 6, rapid.Bool().Draw(m.t, "preview")
+		m.consents = append(m.consents, &modelConsent{id: m.do(hall, access.Portal, exchange.ConsentGive, consentTo(consent)), terms: consent})
+		m.commitTo(id, k.subject)
+	}
 }
 
 // attempt submits a command and holds the ledger to the model's opinion.
 func (m *model) attempt(may bool, agency string, role access.Role, function string, request any) (id string, done bool) {
 	receipt, err := m.try(agency, role, function, request)
+	m.judged(may, function, err)
+	return receipt.ID, err == nil
+}
+
+// judged holds the ledger to the model's opinion on a command.
+func (m *model) judged(may bool, function string, err error) {
 	if may {
 		require.NoError(m.t, err, "the model allows it")
 		m.tally[function]++
-	} else {
-		require.Error(m.t, err, "the model forbids it")
-		m.tally[function+" "+fault.From(err).Reason]++
+		return
 	}
-	return receipt.ID, err == nil
+	require.Error(m.t, err, "the model forbids it")
+	f := fault.From(err)
+	require.NotEqual(m.t, fault.Internal, f.Kind)
+	m.tally[function+" "+f.Reason]++
 }
 
 func (m *model) pick(label string, from []string) string {
@@ -153,6 +208,14 @@ func (m *model) seldom(label string) bool {
 	return rapid.IntRange(0, 7).Draw(m.t, label) == 7
 }
 
+// channel is what a subject signs for: seldom another than this.
+func (m *model) channel() string {
+	if m.seldom("another channel") {
+		return m.pick("channel", []string{ledgertest.Channel, "another"})
+	}
+	return ledgertest.Channel
+}
+
 // usually is who should act, seldom anybody.
 func (m *model) usually(who string) string {
 	if m.seldom("another caller") {
@@ -163,8 +226,8 @@ func (m *model) usually(who string) string {
 
 // period begins a little before or after now and lasts some days.
 func (m *model) period() (from, until time.Time) {
-	from = m.Now().Add(rapid.SampledFrom([]time.Duration{-day, 0, -2 * day, 6 * time.Hour}).Draw(m.t, "from"))
-	return from, from.Add(rapid.SampledFrom([]time.Duration{20 * day, 8 * day, 30 * time.Hour, time.Hour}).Draw(m.t, "for"))
+	from = m.Now().Add(rapid.SampledFrom([]time.Duration{-time.Hour, 0, -day, -2 * day, 6 * time.Hour}).Draw(m.t, "from"))
+	return from, from.Add(rapid.SampledFrom([]time.Duration{30 * day, 20 * day, 8 * day, 30 * time.Hour, time.Hour}).Draw(m.t, "for"))
 }
 
 func within(at, from, until time.Time) bool { return !at.Before(from) && at.Before(until) }
@@ -173,137 +236,33 @@ func contains(all, part []string) bool {
 	return !slices.ContainsFunc(part, func(s string) bool { return !slices.Contains(all, s) })
 }
 
-// anyOf is one of what there is, or the run skips the step.
+// onlyIn has an action happen one time of n: it ends what others need.
+func (m *model) onlyIn(n int) {
+	if rapid.IntRange(1, n).Draw(m.t, "now") != n {
+		panic(idle{})
+	}
+}
+
+// mostly is one that fits, seldom any; the action does nothing if there is none.
+func mostly[T any](m *model, label string, all []T, fits func(T) bool) T {
+	if !m.seldom("any " + label) {
+		all = slices.DeleteFunc(slices.Clone(all), func(one T) bool { return !fits(one) })
+	}
+	return anyOf(m, label, all)
+}
+
+// anyOf is one of what there is, or the action does nothing.
 func anyOf[T any](m *model, label string, all []T) T {
 	if len(all) == 0 {
-		m.t.Skip("none yet")
+		panic(idle{})
 	}
 	return rapid.SampledFrom(all).Draw(m.t, label)
 }
 
-func (m *model) anyDataset() (id string, d *modelDataset) {
-	ids := make([]string, 0, len(m.datasets))
-	for id := range m.datasets {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	id = anyOf(m, "dataset", ids)
-	return id, m.datasets[id]
-}
-
-func (m *model) publish(*rapid.T) {
-	owner := m.pick("owner", players)
-	request := publication()
-	request.Code = m.pick("code", []string{"premises", "plans"})
-	request.ConsentRequired = rapid.Bool().Draw(m.t, "consent required")
-	if m.seldom("restricted") {
-		request.Classification = exchange.Restricted
-	}
-	if m.datasets[owner+"/"+request.Code] != nil {
-		m.t.Skip("taken")
-	}
-	id, _ := m.attempt(true, owner, access.Admin, exchange.DatasetPublish, request)
-	m.datasets[id] = &modelDataset{owner: owner, needs: request.ConsentRequired || request.Classification == exchange.Restricted}
-}
-
-func (m *model) withdrawDataset(*rapid.T) {
-	if !m.seldom("at all") || !m.seldom("really") {
-		m.t.Skip("it ends everything")
-	}
-	id, d := m.anyDataset()
-	caller := m.usually(d.owner)
-	if _, done := m.attempt(caller == d.owner && !d.withdrawn, caller, access.Admin, exchange.DatasetWithdraw, exchange.WithdrawDataset{Dataset: id, Reason: "replaced"}); done {
-		d.withdrawn = true
-	}
-}
-
-func (m *model) openCase(subject string, agencies []string) {
-	id := m.do(hall, access.Portal, "case:Open", openCase{subject, agencies})
-	m.cases = append(m.cases, &modelCase{id, subject, agencies, true})
-}
-
-func (m *model) closeCase(*rapid.T) {
-	k := anyOf(m, "case", m.cases)
-	if !k.open || !m.seldom("at all") {
-		m.t.Skip("seldom")
-	}
-	m.do(hall, access.Portal, "case:Close", caseRef{k.id})
-	k.open = false
-}
-
-func (m *model) giveConsent(*rapid.T) {
-	g, k := m.anyGrant(), anyOf(m, "case", m.cases)
-	terms := m.consentTerms()
-	terms.Subject, terms.Dataset, terms.Consumer, terms.Case = k.subject, g.dataset, m.usually(g.consumer), k.id
-	terms.Purpose, terms.Fields = m.pick("purpose", goals), m.some("fields", columns)
-	terms.MaxUses = rapid.IntRange(1, 3).Draw(m.t, "uses")
-	terms.From, terms.Until = m.period()
-	signer := m.signers[terms.Subject]
-	if m.seldom("forge") {
-		signer = rapid.SampledFrom([]*ecdsa.PrivateKey{keys[alice], m.signers[alice], m.signers[bob]}).Draw(m.t, "signer")
-	}
-	may := signer == m.signers[terms.Subject] && !m.datasets[g.dataset].withdrawn && m.Now().Before(terms.Until)
-	if id, done := m.attempt(may, hall, access.Portal, exchange.ConsentGive, exchange.GiveConsent{JWS: sign(signer, exchange.ConsentKind, terms)}); done {
-		m.consents = append(m.consents, &modelConsent{id: id, terms: terms})
-	}
-}
-
-func (m *model) revoke(*rapid.T) {
-	if rapid.Bool().Draw(m.t, "not now") {
-		m.t.Skip("not now")
-	}
-	c := anyOf(m, "consent", m.consents)
-	signer := m.pick("signer", people)
-	request := exchange.RevokeConsent{Consent: c.id, JWS: sign(m.signers[signer], exchange.RevocationKind,
-		exchange.Revocation{Channel: ledgertest.Channel, Subject: signer, Consent: c.id})}
-	if _, done := m.attempt(signer == c.terms.Subject && !c.revoked, hall, access.Portal, exchange.ConsentRevoke, request); done {
-		c.revoked = true
-	}
-}
-
-// anotherKey rotates a subject's key, or recovers it and with it ends some of the consents.
-func (m *model) anotherKey(*rapid.T) {
-	if rapid.IntRange(0, 3).Draw(m.t, "now") != 3 {
-		m.t.Skip("not now")
-	}
-	person := m.pick("subject", people)
-	old, next := m.signers[person], newKey()
-	if m.seldom("the same key") {
-		next = old
-	}
-	if rapid.Bool().Draw(m.t, "rotate") {
-		by := old
-		if m.seldom("forge") {
-			by = keys[alice]
-		}
-		if _, done := m.attempt(by == old && next != old, hall, access.Portal, exchange.SubjectRotate, rotation(person, by, next)); done {
-			m.signers[person] = next
-		}
-		return
-	}
-	request := recovery(person, next)
-	ended := []*modelConsent{}
-	for _, c := range m.consents {
-		if c.terms.Subject == person && rapid.Bool().Draw(m.t, "end") && len(ended) < exchange.MaxEndedConsents {
-			ended, request.Consents = append(ended, c), append(request.Consents, c.id)
-		}
-	}
-	slices.Sort(request.Consents)
-	caller := police
-	if m.seldom("another caller") {
-		caller = tax
-	}
-	m.staff = "0417"
-	_, done := m.attempt(caller == police && next != old, caller, access.Agency, exchange.SubjectRecover, request)
-	m.staff = ""
-	if done {
-		m.signers[person] = next
-		for _, c := range ended {
-			c.revoked = true
-		}
-	}
-}
-
 func (m *model) pass(*rapid.T) {
 	m.Advance(time.Duration(rapid.IntRange(1, 30).Draw(m.t, "hours")) * time.Hour)
+}
+
+func (m *model) passMinutes(*rapid.T) {
+	m.Advance(time.Duration(rapid.IntRange(1, 40).Draw(m.t, "minutes")) * time.Minute)
 }

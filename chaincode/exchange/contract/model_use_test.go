@@ -14,14 +14,51 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/ledgertest"
 )
 
+// What a use is for.
+const (
+	toFetch = iota
+	toAsk   // the provider whether claims are true
+	toShow  // fields against the commitment to the record, with no provider
+)
+
 type modelUse struct {
-	id      string
-	request exchange.RequestUse
-	grant   *modelGrant
-	consent *modelConsent
-	until   time.Time
-	status  string
-	seal    *modelSeal // of one that is or was sealed
+	id        string
+	kind      int
+	request   exchange.RequestUse
+	shown     []*modelDocument // of which the fields are that are shown, in their order
+	grant     *modelGrant
+	consent   *modelConsent
+	until     time.Time
+	status    string
+	looks     bool   // the subject looks at it first
+	prepared  string // commitment of what it was shown
+	delivered string
+	purged    bool
+	seal      *modelSeal // of one that is or was sealed
+}
+
+// mode is what the grant must allow.
+func (u *modelUse) mode() string {
+	if u.kind == toFetch {
+		return "fetch"
+	}
+	return "verify"
+}
+
+// command is how the use is asked for.
+func (u *modelUse) command() (function string, request any) {
+	switch u.kind {
+	case toAsk:
+		u.request.Claims = hashB
+	case toShow:
+		u.request.Claims, u.request.Selector = hashB, ""
+		r := exchange.VerifyUse{RequestUse: u.request, Answer: hashA}
+		for i, d := range u.shown {
+			r.Openings = append(r.Openings, d.opening(u.request.Fields[i]))
+		}
+		return exchange.UseVerify, r
+	}
+	return exchange.UseRequest, u.request
 }
 
 // modelHeld is a use that was endorsed and waits to be committed.
@@ -34,11 +71,25 @@ type modelHeld struct {
 
 // anyUse is most often one that the model allows, with seldom something wrong about it; else it is put together freely.
 func (m *model) anyUse() (u *modelUse, caller string) {
-	may := m.allowed()
+	kind := rapid.SampledFrom([]int{toFetch, toFetch, toFetch, toAsk, toShow, toShow}).Draw(m.t, "what for")
+	may := m.allowed(kind)
 	if len(may) == 0 || m.seldom("freely") {
-		return m.freeUse()
+		u, caller = m.freeUse()
+		u.kind = kind
+	} else {
+		u, caller = m.allowedUse(may)
 	}
+	if kind == toShow {
+		u.shown = m.documentsFor(u)
+	}
+	return u, caller
+}
+
+func (m *model) allowedUse(may []*modelUse) (u *modelUse, caller string) {
 	u = rapid.SampledFrom(may).Draw(m.t, "allowed use")
+	if m.seldom("other dataset") {
+		u.request.Dataset, _ = m.anyDataset()
+	}
 	if m.seldom("other purpose") {
 		u.request.Purpose = m.pick("purpose", goals)
 	}
@@ -48,27 +99,37 @@ func (m *model) anyUse() (u *modelUse, caller string) {
 	if m.seldom("no consent") {
 		u.consent, u.request.Consent = nil, ""
 	}
+	if m.seldom("other consent") {
+		u.consent = anyOf(m, "consent", m.consents)
+		u.request.Consent = u.consent.id
+	}
 	if m.seldom("other ticket") {
 		u.request.Ticket = rapid.IntRange(0, 4).Draw(m.t, "ticket")
 	}
 	return u, m.usually(u.grant.consumer)
 }
 
-// allowed are the uses that the model allows now: those of each consent on each grant that covers it.
-func (m *model) allowed() (may []*modelUse) {
-	for _, c := range m.consents {
-		for _, g := range m.grants {
-			if g.status != "granted" || g.dataset != c.terms.Dataset {
-				continue
-			}
-			fields := slices.DeleteFunc(slices.Clone(c.terms.Fields), func(f string) bool { return !slices.Contains(g.terms.Fields, f) })
-			u := &modelUse{grant: g, consent: c, status: "requested", request: exchange.RequestUse{
-				Subject: c.terms.Subject, Dataset: g.dataset, Fields: fields, Purpose: c.terms.Purpose, LegalBasis: "Tax Law 12",
-				Case: c.terms.Case, Grant: g.id, Consent: c.id, Selector: hashA, Ticket: g.freeTicket(m.Now()),
-			}}
-			if len(fields) > 0 && m.mayUse(g.consumer, u, m.Now()) {
-				may = append(may, u)
-			}
+// allowed are the uses of a kind that the model allows now: those of each consent on each grant that covers it, and those
+// that need none.
+func (m *model) allowed(kind int) (may []*modelUse) {
+	try := func(g *modelGrant, c *modelConsent, r exchange.RequestUse) {
+		r.Dataset, r.Grant, r.LegalBasis, r.Selector, r.Ticket = g.dataset, g.id, "Tax Law 12", hashA, g.freeTicket(m.Now())
+		u := &modelUse{kind: kind, grant: g, consent: c, request: r}
+		if len(r.Fields) > 0 && m.mayUse(g.consumer, u, m.Now()) {
+			may = append(may, u)
+		}
+	}
+	for _, g := range m.grants {
+		if g.status != "granted" {
+			continue
+		}
+		for _, c := range m.consents {
+			t := c.terms
+			fields := slices.DeleteFunc(slices.Clone(t.Fields), func(f string) bool { return !slices.Contains(g.terms.Fields, f) })
+			try(g, c, exchange.RequestUse{Subject: t.Subject, Fields: fields, Purpose: t.Purpose, Case: t.Case, Consent: c.id})
+		}
+		for _, k := range m.cases {
+			try(g, nil, exchange.RequestUse{Subject: k.subject, Fields: g.terms.Fields, Purpose: g.terms.Purposes[0], Case: k.id})
 		}
 	}
 	return may
@@ -99,7 +160,7 @@ func (m *model) freeUse() (u *modelUse, caller string) {
 	}
 	request.Grant, request.Dataset = g.id, g.dataset
 	request.Ticket = m.ticket(g)
-	return &modelUse{request: request, grant: g, consent: c, status: "requested"}, m.usually(g.consumer)
+	return &modelUse{request: request, grant: g, consent: c}, m.usually(g.consumer)
 }
 
 // ticket is most often one that the quota has and nobody took.
@@ -118,17 +179,30 @@ func (m *model) ticket(g *modelGrant) int {
 
 func (m *model) requestUse(*rapid.T) {
 	u, caller := m.anyUse()
-	if id, done := m.attempt(m.mayUse(caller, u, m.Now()), caller, access.Agency, exchange.UseRequest, u.request); done {
+	function, request := u.command()
+	if id, done := m.attempt(m.mayUse(caller, u, m.Now()), caller, access.Agency, function, request); done {
 		m.used(u, id, m.Now())
 	}
 }
 
 // used remembers a use that the ledger has.
 func (m *model) used(u *modelUse, id string, at time.Time) {
-	u.id, u.until = id, at.Add(72*time.Hour)
+	u.id, u.until, u.status = id, at.Add(72*time.Hour), "requested"
+	if u.kind == toShow {
+		u.status = m.finding(u, at)
+		m.tally[u.status]++
+		if u.status == "proven" {
+			u.delivered = hashA // the answer
+		}
+		m.tell(u.grant.provider, "use.verified.v1", u)
+	} else if u.seal == nil {
+		m.tell(u.grant.provider, "use.requested.v1", u)
+	}
+	d, c := m.datasets[u.request.Dataset], u.consent
+	u.looks = u.kind == toFetch && (d.content.PreviewRequired || u.grant.terms.PreviewRequired || c != nil && c.terms.PreviewRequired)
 	u.grant.take(u.request.Ticket, at)
-	if u.consent != nil {
-		u.consent.uses++
+	if c != nil {
+		c.uses++
 	}
 	m.uses = append(m.uses, u)
 }
@@ -137,7 +211,8 @@ func (m *model) used(u *modelUse, id string, at time.Time) {
 func (m *model) endorseUse(*rapid.T) {
 	u, caller := m.anyUse()
 	m.commands++
-	tx, err := m.As(caller, access.Agency).Endorse(exchange.UseRequest, fmt.Sprintf("command-%d", m.commands), u.request)
+	function, request := u.command()
+	tx, err := m.As(caller, access.Agency).Endorse(function, fmt.Sprintf("command-%d", m.commands), request)
 	require.Equal(m.t, m.mayUse(caller, u, m.Now()), err == nil, "%v", err)
 	if err == nil {
 		m.held = append(m.held, &modelHeld{u, caller, m.Now(), tx})
@@ -149,14 +224,15 @@ func (m *model) endorseUse(*rapid.T) {
 func (m *model) commitUse(*rapid.T) {
 	h := anyOf(m, "endorsed use", m.held)
 	m.held = slices.DeleteFunc(m.held, func(other *modelHeld) bool { return other == h })
+	function, _ := h.command()
 	err := h.tx.Commit()
 	if err != nil {
 		require.ErrorAs(m.t, err, new(*ledgertest.CommitError))
-		m.tally[exchange.UseRequest+" too late"]++
+		m.tally[function+" too late"]++
 		return
 	}
 	require.True(m.t, m.mayUse(h.caller, h.modelUse, h.at), "the model forbids it")
-	m.tally[exchange.UseRequest+" late"]++
+	m.tally[function+" late"]++
 	var receipt kernel.Receipt
 	require.NoError(m.t, h.tx.Answer(&receipt))
 	m.used(h.modelUse, receipt.ID, h.at)
@@ -167,54 +243,24 @@ func (m *model) mayUse(caller string, u *modelUse, at time.Time) bool {
 	r, g, c := u.request, u.grant, u.consent
 	d := m.datasets[r.Dataset]
 	k := m.cases[slices.IndexFunc(m.cases, func(k *modelCase) bool { return k.id == r.Case })]
-	grantHolds := !d.withdrawn && g.consumer == caller && g.status == "granted" && within(at, g.terms.ValidFrom, g.terms.ValidUntil) &&
-		contains(g.terms.Purposes, []string{r.Purpose}) && contains(g.terms.Fields, r.Fields) && g.quotaHolds(r.Ticket, at)
+	grantHolds := d.gives(r.Fields) && g.dataset == r.Dataset && g.consumer == caller && g.holds(u, at) && g.quotaHolds(r.Ticket, at)
 	caseHolds := k.open && k.subject == r.Subject && slices.Contains(k.agencies, caller)
 	if c == nil {
-		return grantHolds && caseHolds && !d.needs && !g.terms.ConsentRequired
+		return grantHolds && caseHolds && !d.needs(r.Fields) && !g.terms.ConsentRequired
 	}
 	t := c.terms
-	return grantHolds && caseHolds && !c.revoked && c.uses < t.MaxUses && within(at, t.From, t.Until) && t.Subject == r.Subject &&
+	return grantHolds && caseHolds && c.live(at) && c.uses < t.MaxUses && t.Subject == r.Subject &&
 		t.Dataset == r.Dataset && t.Consumer == caller && t.Purpose == r.Purpose && t.Case == r.Case && contains(t.Fields, r.Fields)
 }
 
-// useOf is most often one of a status.
-func (m *model) useOf(status string) *modelUse {
-	fit := slices.DeleteFunc(slices.Clone(m.uses), func(u *modelUse) bool { return u.status != status })
-	if len(fit) == 0 || m.seldom("any use") {
-		fit = m.uses
+// rests: what a use was allowed by holds at a time, as everything stands now.
+func (m *model) rests(u *modelUse, at time.Time) bool {
+	d := m.datasets[u.request.Dataset]
+	if !d.gives(u.request.Fields) || !u.grant.holds(u, at) {
+		return false
 	}
-	return anyOf(m, "use", fit)
-}
-
-func (m *model) deliver(*rapid.T) {
-	u := m.useOf("requested")
-	if u.status == "sealed" {
-		m.t.Skip("it is delivered with its details")
+	if u.consent == nil {
+		return !d.needs(u.request.Fields) && !u.grant.terms.ConsentRequired
 	}
-	at, g := m.Now(), u.grant
-	caller := m.usually(g.provider)
-	may := caller == g.provider && u.status == "requested" && !at.After(u.until) && !m.datasets[g.dataset].withdrawn &&
-		g.status == "granted" && within(at, g.terms.ValidFrom, g.terms.ValidUntil) &&
-		contains(g.terms.Purposes, []string{u.request.Purpose}) && contains(g.terms.Fields, u.request.Fields) &&
-		(u.consent == nil && !g.terms.ConsentRequired && !m.datasets[g.dataset].needs || u.consent != nil && !u.consent.revoked && at.Before(u.consent.terms.Until))
-	if _, done := m.attempt(may, caller, access.Agency, exchange.UseDeliver, exchange.DeliverUse{Use: u.id, Commitment: hashB}); done {
-		u.status = "delivered"
-	}
-}
-
-func (m *model) acknowledge(*rapid.T) {
-	u := m.useOf("delivered")
-	caller, status := m.usually(u.grant.consumer), &u.status
-	if u.status == "sealed" {
-		status = &u.seal.status
-	}
-	opened := hashB
-	if m.seldom("something else") {
-		opened = hashA
-	}
-	may := caller == u.grant.consumer && *status == "delivered" && opened == hashB
-	if _, done := m.attempt(may, caller, access.Agency, exchange.UseAcknowledge, exchange.AcknowledgeUse{Use: u.id, Commitment: opened}); done {
-		*status = "acknowledged"
-	}
+	return u.consent.live(at)
 }

@@ -93,9 +93,21 @@ func TestASubscriptionRestsOnWhatItsUseRestedOn(t *testing.T) {
 			next.Fields[1].Withdrawn = true
 			c.do(housing, access.Admin, exchange.DatasetRevise, exchange.ReviseDataset{Dataset: dataset, Edition: 2, Content: next})
 		}},
+		{"consent is asked for now", "exchange.consent_required", func(c *city) {
+			c.amend(func(t *exchange.Terms) { t.ConsentRequired = true })
+		}},
+		{"the field is sensitive now", "exchange.consent_required", func(c *city) {
+			next := publication().Content
+			next.Fields[1].Sensitivity = exchange.Sensitive
+			c.do(housing, access.Admin, exchange.DatasetRevise, exchange.ReviseDataset{Dataset: dataset, Edition: 2, Content: next})
+		}},
 	} {
 		t.Run(line.name, func(t *testing.T) {
 			c := newCity(t).prepare()
+			if line.reason == "exchange.consent_required" {
+				c.allow(func(t *exchange.Terms) { t.ConsentRequired = false })
+				c.consent = ""
+			}
 			r := c.use()
 			r.Fields = []string{"area"}
 			use := c.do(tax, access.Agency, exchange.UseRequest, r)

@@ -26,13 +26,18 @@ func (c *city) verification(leaf, beside string) exchange.VerifyUse {
 	return exchange.VerifyUse{RequestUse: r, Openings: []exchange.Opening{{Leaf: leaf, Path: []string{beside}}}, Answer: hashA}
 }
 
-// allowToVerify replaces the grant that prepare made by one to verify.
-func (c *city) allowToVerify() {
+// allow replaces the grant that prepare made.
+func (c *city) allow(change func(*exchange.Terms)) {
 	c.Helper()
 	terms := c.terms()
-	terms.Modes = []string{exchange.ModeVerify}
+	change(&terms)
 	c.grant = c.do(tax, access.Admin, exchange.GrantRequest, exchange.RequestGrant{Dataset: dataset, Terms: terms, Basis: "Tax Law 12"})
 	c.do(housing, access.Admin, exchange.GrantGrant, exchange.GrantAccess{Grant: c.grant, Terms: terms})
+}
+
+func (c *city) allowToVerify() {
+	c.Helper()
+	c.allow(func(t *exchange.Terms) { t.Modes = []string{exchange.ModeVerify} })
 }
 
 // record makes a record of alice's and gives what it takes to show her address.
@@ -112,6 +117,16 @@ func (c *city) finding(leaf, beside string, after func()) string {
 	receipt, err := c.try(tax, access.Agency, exchange.UseVerify, c.verification(leaf, beside))
 	require.NoError(c, err)
 	return receipt.Status
+}
+
+// What was found of the commitment is not for the subject to take back: nothing waited for a release.
+func TestAVerificationIsNotRefused(t *testing.T) {
+	c := newCity(t).prepare()
+	c.allowToVerify()
+	_, leaf, beside := c.commit("")
+	use := c.do(tax, access.Agency, exchange.UseVerify, c.verification(leaf, beside))
+	c.refused("exchange.already_delivered", hall, access.Portal, exchange.UseRefuse, refusal(use))
+	require.Equal(t, exchange.Proven, read[exchange.Use](c, "use:Get", use).Status)
 }
 
 func TestWhatAVerificationRestsOn(t *testing.T) {
