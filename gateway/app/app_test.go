@@ -32,7 +32,7 @@ func newScene(t *testing.T) *scene {
 	s := &scene{City: apptest.New(t), t: t, ctx: context.Background(), keys: t.TempDir()}
 	c, err := catalogue.Default()
 	require.NoError(t, err)
-	_, err = c.Load(s.ctx, s.Admin, nil)
+	_, err = c.Active().Load(s.ctx, s.Admin, catalogue.Options{})
 	require.NoError(t, err)
 	s.citizen = s.person("citizen1")
 	return s

@@ -21,7 +21,7 @@ func TestIssueByCommitment(t *testing.T) {
 	city := apptest.New(t)
 	c, err := catalogue.Default()
 	require.NoError(t, err)
-	_, err = c.Load(ctx, city.Admin, func(string, ...any) {})
+	_, err = c.Active().Load(ctx, city.Admin, catalogue.Options{})
 	require.NoError(t, err)
 	officer, err := city.SignIn(ctx, "market", "officer.regulation")
 	require.NoError(t, err)

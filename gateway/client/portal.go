@@ -60,6 +60,7 @@ func (p *Provider) Assertions(ctx context.Context, id string, key crypto.Signer,
 		if err != nil {
 			return nil, err
 		}
+		defer with.CloseIdleConnections()
 		endpoint, err := p.discover(ctx, with)
 		if err != nil {
 			return nil, err

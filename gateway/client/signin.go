@@ -47,6 +47,7 @@ func NewProvider(issuer string, roots *x509.CertPool) *Provider {
 	return &Provider{issuer: issuer, roots: roots}
 }
 
+// client is for one sign-in, which uses one connection and closes it (CloseIdleConnections).
 func (p *Provider) client() (*http.Client, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -55,7 +56,7 @@ func (p *Provider) client() (*http.Client, error) {
 	return &http.Client{
 		Timeout:   signInTimeout,
 		Jar:       jar,
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.roots, Certificates: p.certificate, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.roots, Certificates: p.certificate, MinVersion: tls.VersionTLS12}},
 		// every redirect is followed by hand: the last one carries the code
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
@@ -90,6 +91,7 @@ func (p *Provider) Credentials(ctx context.Context, id, secret string) (TokenSou
 		if err != nil {
 			return nil, err
 		}
+		defer with.CloseIdleConnections()
 		endpoint, err := p.discover(ctx, with)
 		if err != nil {
 			return nil, err
@@ -111,6 +113,7 @@ func (p *Provider) codeFlow(ctx context.Context, user string) (*oauth2.Token, er
 	if err != nil {
 		return nil, err
 	}
+	defer with.CloseIdleConnections()
 	endpoint, err := p.discover(ctx, with)
 	if err != nil {
 		return nil, err

@@ -44,8 +44,57 @@ var DefaultAgencies = []struct{ ID, Name string }{
 	{"market.customs", "Customs"},
 }
 
-// DefaultUsers are three citizens, an officer and an administrator of every agency, and an auditor. The citizens' names
-// are made up; they live in this provider only.
+// DefaultPublishers are those of the default network that only publish datasets: each has an administrator and nobody else.
+var DefaultPublishers = []struct{ ID, Name string }{
+	{"services.general-office", "General Office of the Municipal Government"},
+	{"planning.development", "Development and Reform Commission"},
+	{"services.education", "Education Commission"},
+	{"market.science", "Science and Technology Commission"},
+	{"market.industry", "Bureau of Economy and Information Technology"},
+	{"services.ethnic", "Ethnic and Religious Affairs Commission"},
+	{"services.justice", "Justice Bureau"},
+	{"market.finance-bureau", "Finance Bureau"},
+	{"planning.natural-resources", "Commission of Planning and Natural Resources"},
+	{"planning.environment", "Ecology and Environment Bureau"},
+	{"planning.city-management", "City Management Commission"},
+	{"planning.transport", "Transport Commission"},
+	{"planning.water", "Water Authority"},
+	{"planning.agriculture", "Agriculture and Rural Affairs Bureau"},
+	{"market.commerce", "Commerce Bureau"},
+	{"services.culture-tourism", "Culture and Tourism Bureau"},
+	{"services.health", "Health Commission"},
+	{"services.veterans", "Veterans Affairs Bureau"},
+	{"planning.emergency", "Emergency Management Bureau"},
+	{"services.audit", "Audit Bureau"},
+	{"services.foreign-affairs", "Foreign Affairs Office"},
+	{"market.state-assets", "State-owned Assets Supervision and Administration Commission"},
+	{"services.radio-television", "Radio and Television Bureau"},
+	{"services.heritage", "Cultural Heritage Administration"},
+	{"services.sport", "Sports Bureau"},
+	{"market.statistics", "Statistics Bureau"},
+	{"planning.parks", "Gardening and Greening Bureau"},
+	{"market.local-finance", "Local Financial Supervision and Administration"},
+	{"planning.civil-defence", "Civil Air Defence Office"},
+	{"services.petitions", "Petitions Office"},
+	{"market.intellectual-property", "Intellectual Property Office"},
+	{"services.medical-insurance", "Healthcare Security Administration"},
+	{"market.drugs", "Medical Products Administration"},
+	{"planning.land-reserve", "Land Consolidation and Reserve Centre"},
+	{"planning.heavy-projects", "Major Construction Projects Office"},
+	{"planning.law-enforcement", "Urban Management Law Enforcement Bureau"},
+	{"market.zhongguancun", "Zhongguancun Science Park Administrative Committee"},
+	{"market.yizhuang", "Economic-Technological Development Area Administrative Committee"},
+	{"planning.tiananmen", "Tiananmen Area Administrative Committee"},
+	{"planning.west-station", "Beijing West Railway Station Area Administrative Committee"},
+	{"services.archives", "Archives Bureau"},
+	{"services.press", "Press and Publication Bureau"},
+	{"planning.meteorology", "Meteorological Bureau"},
+	{"planning.earthquake", "Earthquake Agency"},
+	{"market.postal", "Postal Administration"},
+}
+
+// DefaultUsers are three citizens, an officer and an administrator of every agency, the administrators of those that only
+// publish, and an auditor. The citizens' names are made up; they live in this provider only.
 func DefaultUsers() []User {
 	users := []User{
 		{ID: "citizen1", Name: "Zhou Minhua 周敏华", Role: "citizen"},
@@ -58,6 +107,10 @@ func DefaultUsers() []User {
 			User{ID: "officer." + code, Name: agency.Name + ", officer", Role: "officer", Agency: agency.ID, Staff: fmt.Sprintf("S%d001", i+1)},
 			User{ID: "admin." + code, Name: agency.Name + ", administrator", Role: "agency_admin", Agency: agency.ID, Staff: fmt.Sprintf("S%d900", i+1)},
 		)
+	}
+	for i, agency := range DefaultPublishers {
+		_, code, _ := strings.Cut(agency.ID, ".")
+		users = append(users, User{ID: "admin." + code, Name: agency.Name + ", administrator", Role: "agency_admin", Agency: agency.ID, Staff: fmt.Sprintf("P%02d900", i+1)})
 	}
 	return append(users,
 		User{ID: "admin.office", Name: "Audit office, administrator", Role: "agency_admin", Agency: "audit.office", Staff: "S0900"},

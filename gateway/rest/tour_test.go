@@ -55,7 +55,7 @@ func newTour(t *testing.T) *tour {
 	}
 	c, err := catalogue.Default()
 	require.NoError(t, err)
-	_, err = c.Load(t.Context(), tr.city.Admin, nil)
+	_, err = c.Active().Load(t.Context(), tr.city.Admin, catalogue.Options{})
 	require.NoError(t, err)
 	tr.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

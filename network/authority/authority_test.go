@@ -138,7 +138,7 @@ func TestNetworkAuthority(t *testing.T) {
 		compared++
 		return nil
 	}))
-	require.Equal(t, 20, compared)
+	require.Equal(t, 36, compared)
 
 	for _, root := range []string{s.layout.Public(s.org).Root(), s.layout.Public(s.org).TLSRoot()} {
 		c, err := material.ReadCertificate(root)

@@ -1,26 +1,22 @@
 // Package catalogue is what a city brings to the network as data: agencies and their duties, the directory of datasets and
-// who may use them, types of certificates and who may issue them, and service definitions. Nothing in it is code; a new
-// service is a file.
+// who may use them, types of certificates and who may issue them, what agencies ask of applicants and the evidence that shows
+// it, and service definitions. Nothing in it is code; a new service is a file.
 //
-//	data/roster.yaml  data/agencies.yaml  data/datasets.yaml  data/certificates.yaml  data/services/{code}.yaml
+//	agencies.yaml        who takes part                      datasets.yaml, datasets/{any}.yaml   the directory; grants
+//	roster.yaml          departments and districts           requirements.yaml                    requirement → evidence
+//	certificates.yaml    types; accreditations               services/{code}.yaml                 service definitions
 //
-// Read decodes strictly and checks everything that can be checked without a network: form, and that every reference leads
-// somewhere. Load brings it to a network through the gateways, as the agencies' administrators.
+// Only agencies.yaml must be there. A file may be JSON instead, with the ending .json. Read decodes strictly and checks
+// everything that can be checked without a network: form, and that every reference leads somewhere. Load brings it to a network
+// through the gateways, as the agencies' administrators.
 package catalogue
 
 import (
-	"bytes"
 	"embed"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"io/fs"
-	"path"
 	"slices"
 
-	"github.com/goccy/go-yaml"
-
+	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/certificate"
 	"github.com/hutong-gov/hutong/chaincode/collaboration"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
@@ -32,12 +28,16 @@ var builtin embed.FS
 // Catalogue is everything that is loaded.
 type Catalogue struct {
 	Agencies       []Agency
+	Publishers     []string // agencies that publish datasets and have no part in a case yet; the roster has their names
 	Datasets       []Dataset
+	Requirements   []Requirement
 	Grants         []Grant
 	Types          []Type
 	Accreditations []Accreditation
 	Services       []collaboration.Service
 	Roster         Roster
+
+	files map[string]string // that were read, by their names without ending
 }
 
 // Agency takes part. Its organisation is the part of the id before the dot.
@@ -51,8 +51,10 @@ type Agency struct {
 
 // Dataset is an entry of the directory.
 type Dataset struct {
-	Owner string `json:"owner"`
+	Owner string
 	exchange.PublishDataset
+
+	file string
 }
 
 // ID is the dataset's id.
@@ -68,7 +70,18 @@ type Grant struct {
 	ConsentRequired bool     `json:"consent_required,omitempty"`
 	PreviewRequired bool     `json:"preview_required,omitempty"`
 	Years           int      `json:"years"` // from the day it is loaded
+
+	file string
 }
+
+// Requirement is an entry of the map from what agencies ask of applicants to the evidence that shows it.
+type Requirement struct {
+	Agency string `json:"agency"`
+	exchange.PublishRequirement
+}
+
+// ID is the requirement's id.
+func (q Requirement) ID() string { return q.Agency + "/" + q.Code }
 
 // Type of certificate.
 type Type struct {
@@ -92,69 +105,31 @@ func Default() (Catalogue, error) {
 	return Read(data)
 }
 
-// Read reads a catalogue from a folder and validates it.
-func Read(data fs.FS) (c Catalogue, err error) {
-	for _, file := range []struct {
-		name string
-		into any
-	}{
-		{"agencies.yaml", &struct {
-			Agencies *[]Agency `json:"agencies"`
-		}{&c.Agencies}},
-		{"datasets.yaml", &struct {
-			Datasets *[]Dataset `json:"datasets"`
-			Grants   *[]Grant   `json:"grants"`
-		}{&c.Datasets, &c.Grants}},
-		{"roster.yaml", &c.Roster},
-		{"certificates.yaml", &struct {
-			Types          *[]Type          `json:"types"`
-			Accreditations *[]Accreditation `json:"accreditations"`
-		}{&c.Types, &c.Accreditations}},
-	} {
-		if err := decode(data, file.name, file.into); err != nil {
-			return c, err
-		}
-	}
-	names, err := fs.Glob(data, "services/*.yaml")
-	if err != nil {
-		return c, fmt.Errorf("catalogue: %w", err)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		var s collaboration.Service
-		if err := decode(data, name, &s); err != nil {
-			return c, err
-		}
-		if want := s.Code + ".yaml"; path.Base(name) != want {
-			return c, fmt.Errorf("catalogue: %s: code: is %s, so the file must be named %s", name, s.Code, want)
-		}
-		c.Services = append(c.Services, s)
-	}
-	return c, c.Validate()
+// Active is the part of the agencies that take part in cases: without those that only publish, what is theirs, and the roster.
+func (c Catalogue) Active() Catalogue {
+	publishes := func(agency string) bool { return slices.Contains(c.Publishers, agency) }
+	c.Datasets = slices.DeleteFunc(slices.Clone(c.Datasets), func(d Dataset) bool { return publishes(d.Owner) })
+	c.Requirements = slices.DeleteFunc(slices.Clone(c.Requirements), func(q Requirement) bool {
+		return publishes(q.Agency) || slices.ContainsFunc(q.Datasets(), func(id string) bool { _, there := c.dataset(id); return !there })
+	})
+	c.Publishers, c.Roster = nil, Roster{}
+	return c
 }
 
-// decode reads one YAML document by the names that the ledger's types have in JSON; unknown names are errors.
-func decode(data fs.FS, name string, into any) error {
-	text, err := fs.ReadFile(data, name)
-	if err != nil {
-		return fmt.Errorf("catalogue: %w", err)
+// writers are the agencies that have a record on the ledger.
+func (c Catalogue) writers() []Agency {
+	all := slices.DeleteFunc(slices.Clone(c.Agencies), func(a Agency) bool { return a.ReadsOnly })
+	for _, id := range c.Publishers {
+		for _, line := range c.Roster.Departments {
+			if line.ID == id {
+				all = append(all, Agency{ID: id, Name: exchange.Text{Zh: line.Zh, En: line.En}})
+			}
+		}
 	}
-	documents := yaml.NewDecoder(bytes.NewReader(text))
-	var content any
-	if err := documents.Decode(&content); err != nil {
-		return fmt.Errorf("catalogue: %s: %w", name, err)
-	}
-	if err := documents.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("catalogue: %s: the file must hold one document", name)
-	}
-	raw, err := json.Marshal(content)
-	if err != nil {
-		return fmt.Errorf("catalogue: %s: %w", name, err)
-	}
-	members := json.NewDecoder(bytes.NewReader(raw))
-	members.DisallowUnknownFields()
-	if err := members.Decode(into); err != nil {
-		return fmt.Errorf("catalogue: %s: %w", name, err)
-	}
-	return nil
+	return all
+}
+
+// caller is an agency's administrator, as contracts see one.
+func caller(agency string) access.Caller {
+	return access.Caller{Agency: agency, MSP: access.MSPOf(agency), Role: access.Admin}
 }

@@ -39,6 +39,7 @@ func (c Catalogue) Validate() error {
 	k.datasets()
 	k.grants()
 	k.certificates()
+	k.requirements()
 	for _, s := range c.Services {
 		k.service(s)
 	}
@@ -48,10 +49,10 @@ func (c Catalogue) Validate() error {
 func (c *checker) agencies() {
 	seen := map[string]bool{}
 	for i, a := range c.Agencies {
-		where := fmt.Sprintf("agencies[%d]", i)
+		where := fmt.Sprintf("%s: agencies[%d], %s", c.files["agencies"], i, a.ID)
 		c.check(where, exchange.CheckAgency("id", a.ID))
 		c.check(where, a.Name.Validate())
-		c.require(!seen[a.ID], where, "%s is listed twice", a.ID)
+		c.require(!seen[a.ID] && !slices.Contains(c.Publishers, a.ID), where, "is listed twice")
 		seen[a.ID] = true
 		c.require(!a.ReadsOnly || len(a.Duties) == 0, where, "duties: an agency that only reads has none")
 		c.check(where, exchange.AssignDuties{Agency: a.ID, Duties: append([]string{}, a.Duties...)}.Validate())
@@ -59,23 +60,24 @@ func (c *checker) agencies() {
 }
 
 func (c *checker) known(where, member, agency string) {
-	c.require(slices.ContainsFunc(c.Agencies, func(a Agency) bool { return a.ID == agency && !a.ReadsOnly }), where, "%s: %q is not among the agencies that write", member, agency)
+	listed := slices.ContainsFunc(c.Agencies, func(a Agency) bool { return a.ID == agency && !a.ReadsOnly }) || slices.Contains(c.Publishers, agency)
+	c.require(listed, where, "%s: %q is not among the agencies that write", member, agency)
 }
 
 func (c *checker) datasets() {
 	seen := map[string]bool{}
-	for i, d := range c.Datasets {
-		where := fmt.Sprintf("datasets[%d]", i)
+	for _, d := range c.Datasets {
+		where := d.file + ": dataset " + d.ID()
 		c.known(where, "owner", d.Owner)
 		c.check(where, d.Validate())
-		c.require(!seen[d.ID()], where, "%s is listed twice", d.ID())
+		c.require(!seen[d.ID()], where, "is listed twice")
 		seen[d.ID()] = true
 	}
 }
 
 func (c *checker) grants() {
-	for i, g := range c.Grants {
-		where := fmt.Sprintf("grants[%d]", i)
+	for _, g := range c.Grants {
+		where := fmt.Sprintf("%s: grant of %s on %s", g.file, g.Consumer, g.Dataset)
 		c.known(where, "consumer", g.Consumer)
 		c.years(where, g.Years)
 		c.check(where, g.request(time.Unix(0, 0).UTC()).Validate())
@@ -98,14 +100,14 @@ func (c *checker) years(where string, years int) {
 func (c *checker) certificates() {
 	seen := map[string]bool{}
 	for i, t := range c.Types {
-		where := fmt.Sprintf("types[%d]", i)
+		where := fmt.Sprintf("%s: types[%d], %s", c.files["certificates"], i, t.Code)
 		c.known(where, "authority", t.Authority)
 		c.check(where, t.Validate())
-		c.require(!seen[t.Code], where, "%s is listed twice", t.Code)
+		c.require(!seen[t.Code], where, "is listed twice")
 		seen[t.Code] = true
 	}
 	for i, a := range c.Accreditations {
-		where := fmt.Sprintf("accreditations[%d]", i)
+		where := fmt.Sprintf("%s: accreditations[%d], %s for %s", c.files["certificates"], i, a.Agency, a.Type)
 		c.known(where, "agency", a.Agency)
 		c.years(where, a.Years)
 		c.require(seen[a.Type], where, "type: %q is not among the types", a.Type)
@@ -115,17 +117,23 @@ func (c *checker) certificates() {
 // service checks what a definition needs around it: its agencies, its datasets with grants for them, answers to find the
 // records by, and the accreditation for what it issues.
 func (c *checker) service(s collaboration.Service) {
-	where := "service " + s.Code
+	where := c.files["services/"+s.Code]
 	c.check(where, s.Validate())
 	for _, agency := range s.Responsible() {
 		c.known(where, "agency", agency)
 	}
 	for _, m := range s.Materials {
+		at := where + ": material " + m.ID
+		if m.Requirement != "" {
+			known := slices.IndexFunc(c.Requirements, func(q Requirement) bool { return q.ID() == m.Requirement })
+			c.require(known >= 0, at, "requirement: %q is not in the map", m.Requirement)
+			c.require(known < 0 || c.Requirements[known].MetBy(m.Dataset, m.Fields, m.Type), at, "requirement: %q lists other evidence", m.Requirement)
+		}
 		switch m.Source {
 		case collaboration.FromDataset:
-			c.material(where+": material "+m.ID, s, m)
+			c.material(at, s, m)
 		case collaboration.FromCertificate:
-			c.require(slices.ContainsFunc(c.Types, func(t Type) bool { return t.Code == m.Type }), where, "material %s: certificate_type: %q is not among the types", m.ID, m.Type)
+			c.require(c.has(m.Type), at, "certificate_type: %q is not among the types", m.Type)
 		}
 	}
 	if outcome := s.Outcome.CertificateType; outcome != "" {
@@ -144,11 +152,7 @@ func (c *checker) material(where string, s collaboration.Service, m collaboratio
 		c.require(slices.ContainsFunc(s.Form, func(q collaboration.Question) bool { return q.ID == name && q.Required }),
 			where, "the form must ask for %s, by which %s is found", name, m.Dataset)
 	}
-	covered := slices.ContainsFunc(c.Grants, func(g Grant) bool {
-		return g.Consumer == m.For && g.Dataset == m.Dataset && slices.Contains(g.Purposes, s.Code) &&
-			!slices.ContainsFunc(m.Fields, func(name string) bool { return !slices.Contains(g.Fields, name) })
-	})
-	c.require(covered, where, "no grant lets %s use these fields of %s for %s", m.For, m.Dataset, s.Code)
+	c.require(c.granted(m.For, m.Dataset, s.Code, m.Fields), where, "no grant lets %s use these fields of %s for %s", m.For, m.Dataset, s.Code)
 }
 
 func (c Catalogue) dataset(id string) (Dataset, bool) {
@@ -157,6 +161,10 @@ func (c Catalogue) dataset(id string) (Dataset, bool) {
 		return Dataset{}, false
 	}
 	return c.Datasets[at], true
+}
+
+func (c Catalogue) has(certificate string) bool {
+	return slices.ContainsFunc(c.Types, func(t Type) bool { return t.Code == certificate })
 }
 
 func has(d Dataset, name string) bool {

@@ -77,7 +77,7 @@ func TestAgencyIdentities(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 22, count)
+	require.Equal(t, 67, count)
 }
 
 func TestNodesAndAdministrators(t *testing.T) {

@@ -1,8 +1,11 @@
 package topology
 
 import (
+	"fmt"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 func nodeName(kind string, index int) string { return kind + strconv.Itoa(index) }
@@ -48,6 +51,23 @@ const IdentityProviderProcess = "devidp"
 
 // AgencyID is how an agency is called on the ledger: {organisation}.{agency}.
 func (o Organisation) AgencyID(a Agency) string { return o.Name + "." + a.Code }
+
+// Who lists the ids of the agencies that act, as people read them, and counts those that have an administrator only.
+func (o Organisation) Who() string {
+	var names []string
+	administered := 0
+	for _, a := range o.Agencies {
+		if slices.Equal(a.Roles, []string{RoleAdmin}) {
+			administered++
+			continue
+		}
+		names = append(names, o.AgencyID(a))
+	}
+	if administered > 0 {
+		names = append(names, fmt.Sprintf("and %d that only publish", administered))
+	}
+	return strings.Join(names, ", ")
+}
 
 // Organisation finds an organisation by its name or MSP id.
 func (t *Topology) Organisation(name string) (Organisation, bool) {

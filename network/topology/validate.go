@@ -138,7 +138,7 @@ func validateAgencies(c *checker, field string, org Organisation) {
 	codes := map[string]bool{}
 	for i, agency := range org.Agencies {
 		at := fmt.Sprintf("%s.agencies[%d]", field, i)
-		c.name(at+".code", agency.Code, wordRule, MaxNameLength)
+		c.name(at+".code", agency.Code, nameRule, MaxNameLength)
 		c.unique(at+".code", agency.Code, codes)
 		c.require(len(agency.Roles) > 0, at+".roles", "must name at least one of %v", roles)
 		held := map[string]bool{}

@@ -56,7 +56,7 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	if _, err := c.Load(ctx, story.NewLive(n).Admin, nil); err != nil {
+	if _, err := c.Active().Load(ctx, story.NewLive(n).Admin, catalogue.Options{}); err != nil {
 		return 1, err
 	}
 	victim, devices = n, filepath.Join(dir, "devices")

@@ -76,7 +76,7 @@ func Anchor(ctx context.Context, n *network.Network, s AnchorSettings) (a Anchor
 	if err != nil {
 		return a, err
 	}
-	if _, err := c.Load(ctx, city.Admin, nil); err != nil {
+	if _, err := c.Active().Load(ctx, city.Admin, catalogue.Options{}); err != nil {
 		return a, err
 	}
 	run := &anchorRun{AnchorSettings: s, network: n, archive: filepath.Join(s.Dir, "archive"), program: filepath.Join(s.Dir, "hutong")}

@@ -69,7 +69,7 @@ func Log(ctx context.Context, n *network.Network, o LogOptions) (l Logged, err e
 	if err != nil {
 		return l, err
 	}
-	if _, err := c.Load(ctx, city.Admin, nil); err != nil {
+	if _, err := c.Active().Load(ctx, city.Admin, catalogue.Options{}); err != nil {
 		return l, err
 	}
 	citizen, err := settle(ctx, city, logCitizen, filepath.Join(o.Folder, "devices"))

@@ -93,7 +93,7 @@ func newRegister(ctx context.Context, n *network.Network, subjects int, keys str
 	if err != nil {
 		return r, err
 	}
-	if _, err := c.Load(ctx, r.city.Admin, nil); err != nil {
+	if _, err := c.Active().Load(ctx, r.city.Admin, catalogue.Options{}); err != nil {
 		return r, err
 	}
 	at := slices.IndexFunc(c.Services, func(s collaboration.Service) bool { return s.Code == story.Service })

@@ -79,7 +79,7 @@ func Revoke(ctx context.Context, n *network.Network, o RevocationOptions) (r Rev
 	if err != nil {
 		return r, err
 	}
-	if _, err := c.Load(ctx, city.Admin, nil); err != nil {
+	if _, err := c.Active().Load(ctx, city.Admin, catalogue.Options{}); err != nil {
 		return r, err
 	}
 	officer, err := story.NewOfficer(ctx, city, consumer)

@@ -84,7 +84,7 @@ func NewUses(ctx context.Context, n *network.Network, d Department, clients int)
 	if err != nil {
 		return u, err
 	}
-	if _, err := loaded.Load(ctx, story.NewLive(n).Admin, nil); err != nil {
+	if _, err := loaded.Active().Load(ctx, story.NewLive(n).Admin, catalogue.Options{}); err != nil {
 		return u, fmt.Errorf("load the catalogue: %w", err)
 	}
 	if err := u.agree(ctx); err != nil {

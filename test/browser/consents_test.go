@@ -40,7 +40,7 @@ func TestNetworkBrowserConsents(t *testing.T) {
 	live := story.NewLive(v.network)
 	c, err := catalogue.Default()
 	require.NoError(t, err)
-	_, err = c.Load(v.ctx, live.Admin, nil)
+	_, err = c.Active().Load(v.ctx, live.Admin, catalogue.Options{})
 	require.NoError(t, err)
 
 	address := asking(v)

@@ -74,7 +74,7 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	if _, err := c.Load(ctx, city.Admin, nil); err != nil {
+	if _, err := c.Load(ctx, city.Admin, catalogue.Options{}); err != nil {
 		return 1, err
 	}
 	code = m.Run()

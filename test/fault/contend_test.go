@@ -53,7 +53,7 @@ func TestNetworkConflicts(t *testing.T) {
 	city, err := catalogue.Default()
 	require.NoError(t, err)
 	city.Services = append(city.Services, c.Service())
-	_, err = city.Load(ctx, live.Admin, nil)
+	_, err = city.Active().Load(ctx, live.Admin, catalogue.Options{})
 	require.NoError(t, err)
 	l, err := NewLoad(ctx, live)
 	require.NoError(t, err)

@@ -17,8 +17,8 @@ import (
 	device "github.com/hutong-gov/hutong/gateway/client/signer"
 )
 
-// door is the organisation whose gateway serves citizens.
-const door = "services"
+// citizensDoor is the organisation whose gateway serves citizens.
+const citizensDoor = "services"
 
 // Person is a citizen at their own device: signed in, with their own key.
 type Person struct {
@@ -35,7 +35,7 @@ func (p Person) gateway() api.Gateway { return api.Of(p.Client) }
 // not the one kept in the folder: then this device cannot sign for the citizen.
 func SignIn(ctx context.Context, city City, user, keys string) (p Person, block uint64, err error) {
 	p.User = user
-	if p.Client, err = city.SignIn(ctx, door, user); err != nil {
+	if p.Client, err = city.SignIn(ctx, citizensDoor, user); err != nil {
 		return p, 0, err
 	}
 	if p.Me, err = p.gateway().Me(ctx, api.Me{}); err != nil {

@@ -2,18 +2,13 @@ package story
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"os"
 	"path/filepath"
-	"strings"
-	"sync"
 
-	"github.com/hutong-gov/hutong/gateway/client"
 	"github.com/hutong-gov/hutong/network"
+	"github.com/hutong-gov/hutong/network/door"
 	"github.com/hutong-gov/hutong/test/departments"
 )
 
@@ -97,11 +92,7 @@ func addresses(out io.Writer, n *network.Network) error {
 	}
 	fmt.Fprintf(out, "\n看一看 Look around (the network is left running)\n")
 	for _, org := range n.Topology.Organisations {
-		var agencies []string
-		for _, a := range org.Agencies {
-			agencies = append(agencies, org.AgencyID(a))
-		}
-		fmt.Fprintf(out, "  %-9s %s/docs   %s\n", org.Name, n.Topology.GatewayURL(org), strings.Join(agencies, ", "))
+		fmt.Fprintf(out, "  %-9s %s/docs   %s\n", org.Name, n.Topology.GatewayURL(org), org.Who())
 	}
 	fmt.Fprintf(out, `  sign in   as citizen1 … 3 (at services), officer.regulation, officer.tax, admin.regulation …, auditor (at audit): no password
             %s
@@ -111,98 +102,8 @@ func addresses(out io.Writer, n *network.Network) error {
 	return nil
 }
 
-// Live is a City on a network that runs: users sign in at the development identity provider by the real code flow.
-type Live struct {
-	// Through, if set, stands between every client and the network.
-	Through func(http.RoundTripper) http.RoundTripper
-
-	network *network.Network
-
-	mu       sync.Mutex
-	provider *client.Provider
-	gateways map[string]*client.Client // by organisation, without a token
-	tokens   map[string]client.TokenSource
-}
+// Live is a City on a network that runs.
+type Live = door.Doors
 
 // NewLive is the city of a network.
-func NewLive(n *network.Network) *Live {
-	return &Live{network: n, gateways: map[string]*client.Client{}, tokens: map[string]client.TokenSource{}}
-}
-
-// SignIn implements City.
-func (l *Live) SignIn(ctx context.Context, organisation, user string) (*client.Client, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c, err := l.gateway(organisation)
-	if err != nil || user == "" {
-		return c, err
-	}
-	token, known := l.tokens[user]
-	if !known {
-		if token, err = l.token(ctx, user); err != nil {
-			return nil, fmt.Errorf("sign in as %s: %w", user, err)
-		}
-		l.tokens[user] = token
-	}
-	return c.As(token), nil
-}
-
-// Admin implements City.
-func (l *Live) Admin(ctx context.Context, agency string) (*client.Client, error) {
-	organisation, code, _ := strings.Cut(agency, ".")
-	return l.SignIn(ctx, organisation, "admin."+code)
-}
-
-func (l *Live) gateway(organisation string) (*client.Client, error) {
-	if c, known := l.gateways[organisation]; known {
-		return c, nil
-	}
-	address, err := l.network.GatewayURL(organisation)
-	if err != nil {
-		return nil, err
-	}
-	roots, err := l.roots(organisation)
-	if err != nil {
-		return nil, err
-	}
-	c, err := client.New(address, roots, nil)
-	if err == nil && l.Through != nil {
-		c = c.Through(l.Through)
-	}
-	if err == nil {
-		l.gateways[organisation] = c
-	}
-	return c, err
-}
-
-func (l *Live) token(ctx context.Context, user string) (client.TokenSource, error) {
-	if l.provider == nil {
-		roots, err := l.roots(l.network.Topology.Organisations[0].Name)
-		if err != nil {
-			return nil, err
-		}
-		l.provider = client.NewProvider(l.network.Topology.IdentityProviderURL(), roots)
-	}
-	return l.provider.SignIn(ctx, user)
-}
-
-func (l *Live) roots(organisation string) (*x509.CertPool, error) {
-	file, err := l.network.TLSRoot(organisation)
-	if err != nil {
-		return nil, err
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	return client.Roots(text)
-}
-
-// Get reads a page of an organisation's gateway as it is, such as /metrics.
-func (l *Live) Get(ctx context.Context, organisation, path string) ([]byte, error) {
-	c, err := l.SignIn(ctx, organisation, "")
-	if err != nil {
-		return nil, err
-	}
-	return c.Raw(ctx, http.MethodGet, path, nil)
-}
+func NewLive(n *network.Network) *Live { return door.To(n) }

@@ -51,32 +51,31 @@ import (
 	"github.com/hutong-gov/hutong/gateway/rest/resttest"
 	"github.com/hutong-gov/hutong/gateway/vault"
 	"github.com/hutong-gov/hutong/gateway/webhook"
+	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/network/block/blocktest"
 	"github.com/hutong-gov/hutong/network/statement"
 	"github.com/hutong-gov/hutong/network/statement/statementtest"
 	"github.com/hutong-gov/hutong/test/departments"
 )
 
-// organisations of the default network, with the roles their agencies hold identities for.
-var organisations = []struct {
+// organisation of the default network, with the roles its agencies hold identities for.
+type organisation struct {
 	name     string
 	agencies map[string][]access.Role
-}{
-	{"services", map[string][]access.Role{
-		"services.hall":     {access.Agency, access.Admin, access.Portal},
-		"services.police":   {access.Agency, access.Admin},
-		"services.civil":    {access.Agency, access.Admin},
-		"services.social":   {access.Agency, access.Admin},
-		"services.disabled": {access.Agency, access.Admin},
-	}},
-	{"planning", map[string][]access.Role{"planning.housing": {access.Agency, access.Admin}}},
-	{"market", map[string][]access.Role{
-		"market.regulation": {access.Agency, access.Admin},
-		"market.tax":        {access.Agency, access.Admin},
-		"market.customs":    {access.Agency, access.Admin},
-	}},
-	{"audit", map[string][]access.Role{"audit.office": {access.Agency, access.Admin, access.Auditor}}},
 }
+
+var organisations = func() (all []organisation) {
+	for _, org := range network.DefaultTopology().Organisations {
+		o := organisation{org.Name, map[string][]access.Role{}}
+		for _, a := range org.Agencies {
+			for _, role := range a.Roles {
+				o.agencies[org.AgencyID(a)] = append(o.agencies[org.AgencyID(a)], access.Role(role))
+			}
+		}
+		all = append(all, o)
+	}
+	return all
+}()
 
 // City is the whole of it.
 type City struct {

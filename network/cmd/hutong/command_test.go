@@ -59,7 +59,7 @@ func TestStatusOfWhatDoesNotRun(t *testing.T) {
 	require.NoDirExists(t, state, "status changes nothing")
 
 	require.NoError(t, run(t.Context(), out, "material", "--state", state))
-	require.Contains(t, out.String(), "identities of 4 organisations and 10 agencies")
+	require.Contains(t, out.String(), "identities of 4 organisations and 55 agencies")
 	out = &buffer{}
 	require.ErrorIs(t, run(t.Context(), out, "status", "--state", state), errNotUp)
 	require.Contains(t, out.String(), "services-peer0")
@@ -134,7 +134,7 @@ func TestAnnounce(t *testing.T) {
 	for _, line := range []string{
 		"hutong is ready after 1.0 s",
 		"services  https://127.0.0.1:17000/docs",
-		"services.hall, services.police",
+		"services.hall, services.police, services.civil, services.social, services.disabled, and 16 that only publish",
 		"audit     https://127.0.0.1:17150/docs",
 		"sign in   https://127.0.0.1:17004",
 		"/s/public/*/tlsca.pem",

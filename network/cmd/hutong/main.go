@@ -70,7 +70,7 @@ one it is the default network of four organisations, network/topology.yaml.`,
 		&cobra.Group{ID: groupStages, Title: "The stages of `up`, in order; each can be run alone:"},
 		&cobra.Group{ID: groupAudit, Title: "With nothing but files:"},
 		&cobra.Group{ID: groupAgency, Title: "On an agency's own machine:"})
-	add(root, groupNetwork, upCommand(options), statusCommand(options), logsCommand(options), projectionCommand(options), downCommand(options))
+	add(root, groupNetwork, upCommand(options), statusCommand(options), logsCommand(options), catalogueCommand(options), projectionCommand(options), downCommand(options))
 	add(root, groupStages, stageCommands(options)...)
 	add(root, groupAudit, auditCommand(options))
 	add(root, groupAgency, signCommand(), connectorCommand(), exchangeCommand())

@@ -7,13 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hutong-gov/hutong/network"
-	"github.com/hutong-gov/hutong/network/topology"
 )
 
 func upCommand(options *network.Options) *cobra.Command {
@@ -57,7 +55,7 @@ func announce(out io.Writer, n *network.Network, took time.Duration) {
 	if n.Topology.Gateways {
 		for _, org := range n.Topology.Organisations {
 			if len(org.Agencies) > 0 {
-				line(org.Name, n.Topology.GatewayURL(org)+apiPage, agencies(org))
+				line(org.Name, n.Topology.GatewayURL(org)+apiPage, org.Who())
 			}
 		}
 	}
@@ -70,14 +68,6 @@ func announce(out io.Writer, n *network.Network, took time.Duration) {
 
 // apiPage is where a gateway describes its interface, to be tried out.
 const apiPage = "/docs"
-
-func agencies(org topology.Organisation) string {
-	names := make([]string, len(org.Agencies))
-	for i, a := range org.Agencies {
-		names[i] = org.AgencyID(a)
-	}
-	return strings.Join(names, ", ")
-}
 
 func downCommand(options *network.Options) *cobra.Command {
 	purge := false
