@@ -54,6 +54,7 @@ type Store interface {
 	Blocks(ctx context.Context, q store.BlockQuery) ([]store.Block, string, error)
 	feed.Source
 	Counts(ctx context.Context, q store.CountQuery) ([]store.Count, error)
+	Pairs(ctx context.Context, q store.Query) ([]store.Pair, error)
 }
 
 // Vault keeps sealed payloads.

@@ -126,6 +126,20 @@ func TestWhatDoesNotMatchIsListed(t *testing.T) {
 		}
 		require.Empty(t, late(provider, what), "the police have asked for nothing")
 	}
+	sums := func(c *client.Client) []exchange.Debt {
+		u, err := do[app.Unmatched](s, c, http.MethodGet, "/v1/unmatched-uses", nil)
+		require.NoError(t, err)
+		return u.Items
+	}
+	owed := s.usage().Debts(s.Ledger.Now())
+	require.Equal(t, []exchange.Debt{
+		{Agency: "market.regulation", Other: "services.police", Missing: exchange.OverdueReceipt, Uses: 1, Since: unmatched.Unacknowledged[0].Changed.At.Add(exchange.ReceiptPeriod)},
+		{Agency: "services.police", Other: "market.regulation", Missing: exchange.OverdueDelivery, Uses: 1, Since: unmatched.Undelivered[0].Until},
+	}, owed)
+	require.Equal(t, owed, sums(auditor))
+	require.Equal(t, owed, sums(officer.Client))
+	require.Equal(t, owed, sums(provider))
+	require.Empty(t, sums(s.officer("planning.housing").Client), "it has no part in them")
 	_, err := do[app.Page[exchange.Use]](s, auditor, http.MethodGet, "/v1/uses?late=receipt&status=delivered", nil)
 	require.Equal(t, "request.invalid", client.Reason(err))
 }

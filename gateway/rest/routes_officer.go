@@ -47,6 +47,12 @@ func officerRoutes(a *app.App) []Route {
 			Reasons: []string{"projection.behind"},
 		},
 		{
+			Method: http.MethodGet, Path: "/v1/unmatched-uses", Roles: []string{app.Officer, app.Auditor}, Handler: Handle(a.Unmatched),
+			Doc: Doc{Tag: "uses", Summary: "Sum up uses that do not match", Detail: "Requests without delivery and deliveries without receipt, by who owes them to whom: for officers with their agency on one side, for auditors all. " +
+				"`hutong audit reconcile` gives the same numbers from blocks."},
+			Reasons: []string{"projection.behind"},
+		},
+		{
 			Method: http.MethodGet, Path: "/v1/uses/{id}", Roles: []string{app.Citizen, app.Officer, app.Auditor}, Handler: Handle(a.Use),
 			Doc:     Doc{Tag: "uses", Summary: "Show a use"},
 			Reasons: []string{"use.missing", "access.other_agency", "projection.behind"},

@@ -333,6 +333,7 @@ func (t *tour) auditing() {
 	t.call("GET /v1/audit/transactions/{id}", "audit", "auditor", nil, tx)
 	t.call("GET /v1/audit/records/{noun}/{id}/history", "audit", "auditor", nil, "agency", "services.police")
 	t.call("GET /v1/audit/statistics/uses", "audit", "auditor", nil)
+	t.call("GET /v1/unmatched-uses", "audit", "auditor", nil)
 	t.call("GET /v1/statistics/uses", "services", nobody, nil)
 	t.call("GET /v1/audit/chain-check", "audit", "auditor", nil)
 }

@@ -52,6 +52,7 @@ type Gateway struct {
 	endorsed   *endorsed
 	connectors *connector.Set
 	announcer  *announcer
+	reconciler *reconciler
 	webhooks   *webhook.Deliverer     // nil where none are served
 	pseudonyms *credential.Pseudonyms // nil where citizens are not served
 	rest       *rest.Server
@@ -86,6 +87,9 @@ func Open(ctx context.Context, c *config.Config, log *slog.Logger) (g *Gateway, 
 		return g, err
 	}
 	if g.announcer, err = g.newAnnouncer(application); err != nil {
+		return g, err
+	}
+	if g.reconciler, err = g.newReconciler(application); err != nil {
 		return g, err
 	}
 	return g, g.openREST(application)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"sync"
 
 	"github.com/hutong-gov/hutong/chaincode/build"
 	"github.com/hutong-gov/hutong/gateway/config"
@@ -65,11 +66,9 @@ func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
 	go g.endorsed.probe(background)
 	go g.files.Run(background)
 	delivered := g.deliver(background)
-	announced := make(chan struct{})
-	go func() {
-		defer close(announced)
-		g.announcer.run(background)
-	}()
+	var rounds sync.WaitGroup
+	rounds.Go(func() { g.announcer.run(background) })
+	rounds.Go(func() { g.reconciler.run(background) })
 
 	failed := make(chan error, len(servers))
 	for i, server := range servers {
@@ -96,7 +95,7 @@ func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
 		cause = errors.Join(cause, <-following)
 	}
 	<-delivered
-	<-announced
+	rounds.Wait()
 	g.log.Info("gateway stopped")
 	return errors.Join(cause, drained)
 }

@@ -17,7 +17,7 @@ import (
 // something should have happened. The zero value is ready. Blocks are added in their order.
 type Usage struct {
 	counts map[exchange.Count]int64
-	open   map[string]exchange.Use // awaited or delivered, as they stand
+	open   map[string]exchange.Use // awaited, delivered or sealed, as they stand
 }
 
 // Add takes in a block. Only valid transactions count.
@@ -38,7 +38,7 @@ func (u *Usage) Add(b block.Block) {
 			u.counts[t]++
 		}
 		for id, use := range uses {
-			if delete(u.open, id); use.Status == exchange.Delivered || slices.Contains(exchange.Awaited, use.Status) {
+			if delete(u.open, id); use.Secret() || use.Status == exchange.Delivered || slices.Contains(exchange.Awaited, use.Status) {
 				u.open[id] = use
 			}
 		}
@@ -100,6 +100,17 @@ func compare(x, y exchange.Count) int {
 type Unmatched struct {
 	Undelivered    []exchange.Use // requested, and not delivered by deliver_until
 	Unacknowledged []exchange.Use // delivered, and no receipt within exchange.ReceiptPeriod
+}
+
+// Debts sums them up: what agencies owe each other by a time, in order.
+func (u *Usage) Debts(at time.Time) []exchange.Debt {
+	var sums exchange.Debts
+	for _, use := range u.open {
+		if d, owed := use.Owed(at); owed {
+			sums.Add(d)
+		}
+	}
+	return sums.List()
 }
 
 // Unmatched lists them, of all agencies.

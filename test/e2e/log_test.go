@@ -1,9 +1,15 @@
 package e2e
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"net/http"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -50,6 +56,69 @@ func TestNetworkLogIsProvedOffline(t *testing.T) {
 	forged.Statement.Signed[len(forged.Statement.Signed)-1] ^= 1
 	_, err = audit.CheckLog(trust, forged)
 	require.ErrorIs(t, err, statement.ErrUnsound)
+	auditsBlocks(ctx, t, c, officer, applied.ID)
 	_, err = citizen.Withdraw(ctx, applied.ID)
 	require.NoError(t, err)
+}
+
+// auditsBlocks runs the commands that read an auditor's blocks, and holds what they print against what REST answers from
+// tables, where there is a use that nobody will deliver.
+func auditsBlocks(ctx context.Context, t *testing.T, c *testCity, officer *client.Client, id string) {
+	t.Helper()
+	consents, err := client.Do[app.Page[exchange.Consent]](ctx, officer, http.MethodGet, "/v1/consents?case="+id, nil)
+	require.NoError(t, err)
+	i := slices.IndexFunc(consents.Items, func(c exchange.Consent) bool { return c.Terms.Consumer == "market.regulation" })
+	require.GreaterOrEqual(t, i, 0)
+	terms := consents.Items[i].Terms
+	_, err = client.Do[app.Used](ctx, officer, http.MethodPost, "/v1/uses", app.RequestUse{
+		Case: id, Dataset: terms.Dataset, Fields: terms.Fields, Purpose: terms.Purpose, LegalBasis: "Company Registration Regulations, art. 9",
+		Consent: consents.Items[i].ID, Selector: map[string]json.RawMessage{"id_number": json.RawMessage(`"110101190001010000"`)},
+	})
+	require.Equal(t, "record.missing", client.Reason(err))
+
+	auditor := c.signIn(ctx, t, "audit", "auditor")
+	hutong, later := program(ctx, t), time.Now().Add(exchange.DeliveryPeriod+time.Hour).UTC().Format(time.RFC3339)
+	// lines are what a command prints, one JSON object a line, sorted. The other tests' writes have all been waited for.
+	lines := func(fails bool, verb string, flags ...string) (all []string) {
+		command := exec.CommandContext(ctx, hutong, append([]string{"audit", verb, "--gateway", "audit", "--state", c.network.Options.State}, flags...)...)
+		var out, words bytes.Buffer
+		command.Stdout, command.Stderr = &out, &words
+		require.Equal(t, fails, command.Run() != nil, "%s", words.String())
+		for line := range strings.Lines(out.String()) {
+			all = append(all, strings.TrimSpace(line))
+		}
+		return all
+	}
+	said := func(items any) (all []string) {
+		raw, err := json.Marshal(items)
+		require.NoError(t, err)
+		var list []json.RawMessage
+		require.NoError(t, json.Unmarshal(raw, &list))
+		for _, item := range list {
+			all = append(all, string(item))
+		}
+		return all
+	}
+
+	owed, err := client.Do[app.Unmatched](ctx, auditor, http.MethodGet, "/v1/unmatched-uses?at="+later, nil)
+	require.NoError(t, err)
+	require.True(t, slices.ContainsFunc(owed.Items, func(d exchange.Debt) bool {
+		return d.Agency == "services.police" && d.Other == "market.regulation" && d.Missing == exchange.OverdueDelivery
+	}), owed.Items)
+	require.Equal(t, said(owed.Items), lines(true, "reconcile", "--json", "--at", later))
+	text := strings.Join(lines(true, "reconcile", "--at", later), "\n")
+	require.Contains(t, text, "requests without delivery")
+	require.Regexp(t, `services\.police +owes market\.regulation +\d+ × delivery`, text)
+	require.Regexp(t, `no delivery +\w+ +services\.police → market\.regulation +`+terms.Dataset, text)
+	require.Empty(t, lines(false, "reconcile", "--json"), "nothing is overdue yet")
+
+	for _, by := range []string{"what", strings.Join(exchange.CountParts, ",")} {
+		exact, err := client.Do[app.UseStatistics](ctx, auditor, http.MethodGet, "/v1/audit/statistics/uses?by="+by, nil)
+		require.NoError(t, err)
+		require.NotEmpty(t, exact.Items)
+		require.Equal(t, said(exact.Items), lines(false, "statistics", "--by", by))
+		public, err := client.Do[app.UseStatistics](ctx, auditor, http.MethodGet, "/v1/statistics/uses?by="+by, nil)
+		require.NoError(t, err)
+		require.Equal(t, said(public.Items), lines(false, "statistics", "--published", "--by", by))
+	}
 }

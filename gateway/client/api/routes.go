@@ -721,6 +721,17 @@ func (g Gateway) Uses(ctx context.Context, request Uses, options ...client.Optio
 	return send[Page[exchange.Use]](ctx, g, http.MethodGet, "/v1/uses", request, options)
 }
 
+// Unmatched is GET /v1/unmatched-uses: sum up uses that do not match.
+//
+// Requests without delivery and deliveries without receipt, by who owes them to whom: for officers with their agency
+// on one side, for auditors all. `hutong audit reconcile` gives the same numbers from blocks.
+//
+// For officer, auditor.
+// Reasons of its own: projection.behind.
+func (g Gateway) Unmatched(ctx context.Context, request UnmatchedUses, options ...client.Option) (Unmatched, error) {
+	return send[Unmatched](ctx, g, http.MethodGet, "/v1/unmatched-uses", request, options)
+}
+
 // Use is GET /v1/uses/{id}: show a use.
 //
 // For citizen, officer, auditor.

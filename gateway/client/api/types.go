@@ -1812,6 +1812,22 @@ type TransactionView struct {
 	Changes []kernel.Change `json:"changes,omitempty"`
 }
 
+// Unmatched is what agencies owe each other.
+type Unmatched struct {
+	// In the order of who owes what to whom.
+	Items []exchange.Debt `json:"items"`
+	// The read includes this block and everything before it.
+	AsOf uint64 `json:"as_of_block"`
+}
+
+// UnmatchedUses is the request of GET /v1/unmatched-uses.
+type UnmatchedUses struct {
+	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
+	MinBlock uint64 `json:"-" query:"min_block"`
+	// What is overdue at this time; now if absent. A later one tells what will be, if nothing happens.
+	At time.Time `json:"-" query:"at"`
+}
+
 // Unsubscribe is the request of PUT /v1/subscriptions/{id}/end.
 type Unsubscribe struct {
 	ID string `json:"-" path:"id"`

@@ -30,30 +30,67 @@ var errUnmatched = errors.New("the two sides do not match")
 
 func auditReconcileCommand(options *network.Options) *cobra.Command {
 	var of gatewayChoice
+	lines, when := false, ""
 	command := &cobra.Command{
 		Use:   "reconcile",
 		Short: "List uses that do not match: requests without delivery, deliveries without receipt",
 		Long: `Reads every block of a gateway's own peer, and nothing else, and lists the uses
 that were requested and not delivered by their deliver_until, and those that
-were delivered and have no receipt a day later. The exit code is 0 only if
-there are none.`,
+were delivered and have no receipt a day later; before that, what each agency
+owes which other, as GET /v1/unmatched-uses sums it up. With --json that is the
+output, one JSON object a line. The exit code is 0 only if there are none.`,
 		Example: `  hutong audit reconcile --gateway audit`,
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			at := time.Now()
+			if when != "" {
+				var err error
+				if at, err = time.Parse(time.RFC3339, when); err != nil {
+					return fmt.Errorf("--at %s: name a time like 2026-11-27T09:00:00Z", when)
+				}
+			}
 			usage, tip, err := readUsage(command.Context(), &of)
 			if err != nil {
 				return err
 			}
-			return tellUnmatched(command.OutOrStdout(), usage.Unmatched(time.Now()), tip)
+			debts := usage.Debts(at)
+			if lines {
+				return writeDebts(command.OutOrStdout(), debts)
+			}
+			return tellUnmatched(command.OutOrStdout(), debts, usage.Unmatched(at), tip)
 		},
 	}
 	of.flags(command, options)
+	command.Flags().BoolVar(&lines, "json", false, "sums alone, one JSON object a line")
+	command.Flags().StringVar(&when, "at", "", "`time` at which something is overdue (default: now)")
 	return command
 }
 
-func tellUnmatched(out io.Writer, u audit.Unmatched, tip uint64) error {
+func writeDebts(out io.Writer, debts []exchange.Debt) error {
+	lines := json.NewEncoder(out)
+	for _, d := range debts {
+		if err := lines.Encode(d); err != nil {
+			return err
+		}
+	}
+	if len(debts) > 0 {
+		return errUnmatched
+	}
+	return nil
+}
+
+func tellUnmatched(out io.Writer, debts []exchange.Debt, u audit.Unmatched, tip uint64) error {
 	fmt.Fprintf(out, "as of block %d: %d requests without delivery, %d deliveries without receipt\n", tip, len(u.Undelivered), len(u.Unacknowledged))
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, d := range debts {
+		fmt.Fprintf(table, "%s\towes %s\t%d × %s\tsince %s\n", plain(d.Agency), plain(d.Other), d.Uses, d.Missing, d.Since.Format(time.RFC3339))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if len(debts) > 0 {
+		fmt.Fprintln(out)
+	}
 	for _, list := range []struct {
 		missing string
 		uses    []exchange.Use
