@@ -17,7 +17,9 @@ func TestUnmatchedUsesAreTold(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, g.Close()) })
 	own := g.reconciler.agencies
 	require.NotEmpty(t, own)
-	told := func(agency, missing string) int { return int(testutil.ToFloat64(g.reconciler.uses.WithLabelValues(agency, missing))) }
+	told := func(agency, missing string) int {
+		return int(testutil.ToFloat64(g.reconciler.uses.WithLabelValues(agency, missing)))
+	}
 	g.reconciler.tell([]exchange.Debt{
 		{Agency: own[0], Other: "planning.housing", Missing: exchange.OverdueDelivery, Uses: 2},
 		{Agency: own[0], Other: "planning.water", Missing: exchange.OverdueDelivery, Uses: 3},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os/exec"
 	"slices"
@@ -75,10 +76,17 @@ func auditsBlocks(ctx context.Context, t *testing.T, c *testCity, officer *clien
 		Consent: consents.Items[i].ID, Selector: map[string]json.RawMessage{"id_number": json.RawMessage(`"110101190001010000"`)},
 	})
 	require.Equal(t, "record.missing", client.Reason(err))
+	after := uint64(0) // a block from which on the use is there
+	require.Eventually(t, func() bool {
+		page, err := client.Do[app.Page[exchange.Use]](ctx, officer, http.MethodGet, "/v1/uses?status=requested&case="+id, nil)
+		require.NoError(t, err)
+		after = page.AsOf
+		return len(page.Items) > 0
+	}, time.Minute, 50*time.Millisecond)
 
 	auditor := c.signIn(ctx, t, "audit", "auditor")
 	hutong, later := program(ctx, t), time.Now().Add(exchange.DeliveryPeriod+time.Hour).UTC().Format(time.RFC3339)
-	// lines are what a command prints, one JSON object a line, sorted. The other tests' writes have all been waited for.
+	// lines are what a command prints.
 	lines := func(fails bool, verb string, flags ...string) (all []string) {
 		command := exec.CommandContext(ctx, hutong, append([]string{"audit", verb, "--gateway", "audit", "--state", c.network.Options.State}, flags...)...)
 		var out, words bytes.Buffer
@@ -100,7 +108,7 @@ func auditsBlocks(ctx context.Context, t *testing.T, c *testCity, officer *clien
 		return all
 	}
 
-	owed, err := client.Do[app.Unmatched](ctx, auditor, http.MethodGet, "/v1/unmatched-uses?at="+later, nil)
+	owed, err := client.Do[app.Unmatched](ctx, auditor, http.MethodGet, fmt.Sprintf("/v1/unmatched-uses?at=%s&min_block=%d", later, after), nil)
 	require.NoError(t, err)
 	require.True(t, slices.ContainsFunc(owed.Items, func(d exchange.Debt) bool {
 		return d.Agency == "services.police" && d.Other == "market.regulation" && d.Missing == exchange.OverdueDelivery
@@ -113,11 +121,11 @@ func auditsBlocks(ctx context.Context, t *testing.T, c *testCity, officer *clien
 	require.Empty(t, lines(false, "reconcile", "--json"), "nothing is overdue yet")
 
 	for _, by := range []string{"what", strings.Join(exchange.CountParts, ",")} {
-		exact, err := client.Do[app.UseStatistics](ctx, auditor, http.MethodGet, "/v1/audit/statistics/uses?by="+by, nil)
+		exact, err := client.Do[app.UseStatistics](ctx, auditor, http.MethodGet, fmt.Sprintf("/v1/audit/statistics/uses?by=%s&min_block=%d", by, after), nil)
 		require.NoError(t, err)
 		require.NotEmpty(t, exact.Items)
 		require.Equal(t, said(exact.Items), lines(false, "statistics", "--by", by))
-		public, err := client.Do[app.UseStatistics](ctx, auditor, http.MethodGet, "/v1/statistics/uses?by="+by, nil)
+		public, err := client.Do[app.UseStatistics](ctx, auditor, http.MethodGet, fmt.Sprintf("/v1/statistics/uses?by=%s&min_block=%d", by, after), nil)
 		require.NoError(t, err)
 		require.Equal(t, said(public.Items), lines(false, "statistics", "--published", "--by", by))
 	}
