@@ -39,11 +39,11 @@ var Missing = []string{OverdueDelivery, OverdueReceipt, OverdueOpening}
 // Debt is what one agency owes another by a time: uses of its data that it has not delivered, deliveries that it has not
 // acknowledged, or sealed uses that it has not opened, which it owes their subjects.
 type Debt struct {
-	Agency  string    `json:"agency"`  // who should have done it
+	Agency  string    `json:"agency"`          // who should have done it
 	Other   string    `json:"other,omitempty"` // to whom; empty: to the subjects
-	Missing string    `json:"missing"` // what is overdue
-	Uses    int64     `json:"uses"`    // of how many uses
-	Since   time.Time `json:"since"`   // when the oldest of them was due
+	Missing string    `json:"missing"`         // what is overdue
+	Uses    int64     `json:"uses"`            // of how many uses
+	Since   time.Time `json:"since"`           // when the oldest of them was due
 }
 
 // Owed is what the use's agencies owe each other by a time; ok is false where nothing is overdue.

@@ -32,7 +32,7 @@ var labels = map[string]string{
 	"state":     "of writes: `committed`, `rejected`, `unknown`, `pending`, `unsent`; of webhooks: their states",
 	"cause":     "`raced`, `disagreed`, `untimely`, `unheard`",
 	"agency":    "the agencies of the configuration, and `others`",
-	"missing":   "`delivery`, `receipt`",
+	"missing":   "`delivery`, `receipt`, `opening`",
 	"stage":     "`gather`, `endorse`, `order`, `commit`, `evaluate`",
 	"result":    "a few words each, named in the meaning",
 	"end":       "named in the meaning",
