@@ -117,23 +117,6 @@ func (w World) Behind(user string) (Person, Premises, bool) {
 	return Person{}, Premises{}, false
 }
 
-// Personal lists what must be found nowhere outside the departments: everybody's identity number, and the names, address
-// and premises of those who sign in.
-func (w World) Personal() []string {
-	var all []string
-	for _, p := range w.People {
-		all = append(all, p.IDNumber)
-		if p.User == "" {
-			continue
-		}
-		all = append(all, p.Zh, p.En, p.Address)
-		if _, b, ok := w.Behind(p.User); ok {
-			all = append(all, b.Number, b.Address)
-		}
-	}
-	return all
-}
-
 // idNumber is district, birth date, sequence (odd: male) and check digit.
 func idNumber(born time.Time, even int, female bool) string {
 	if !female {

@@ -55,7 +55,7 @@ func TestEveryCitizenWhoCanSignInIsSomebody(t *testing.T) {
 		require.Equal(t, u.Name, p.En+" "+p.Zh)
 		require.Equal(t, p.IDNumber, b.Owner)
 		require.Equal(t, "commercial", b.Use)
-		personal := w.Personal()
+		personal, _ := w.Personal()
 		for _, value := range []string{p.IDNumber, p.Zh, p.En, p.Address, b.Number, b.Address} {
 			require.Contains(t, personal, value)
 		}

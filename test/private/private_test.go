@@ -62,7 +62,7 @@ func TestNetworkPayloadsThatWaitAreGone(t *testing.T) {
 	purged, purgedDocument := w.waiting("purged")
 	expired, expiredDocument := w.waiting("expired")
 	needles := []string{middle(purged.sealed), middle(expired.sealed)}
-	personal := w.world.Personal()
+	personal, _ := w.world.Personal()
 
 	// Only the consumer's peer has them, and no block.
 	require.False(t, w.has("PlanningMSP", purged.use), "a peer of another organisation has none")

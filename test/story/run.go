@@ -67,7 +67,7 @@ func Run(ctx context.Context, out io.Writer, n *network.Network, citizens ...str
 // privacy searches blocks, logs and metrics for what the departments know of people, and shows that the search can find.
 func privacy(ctx context.Context, out io.Writer, n *network.Network, world departments.World, subject string) error {
 	fmt.Fprintf(out, "\n个人数据 Personal data\n")
-	personal := world.Personal()
+	personal, left := world.Personal()
 	scan, err := ScanNetwork(ctx, n, append(personal, subject), BlocksLogsMetrics)
 	if err != nil {
 		return err
@@ -79,8 +79,12 @@ func privacy(ctx context.Context, out io.Writer, n *network.Network, world depar
 	if control == 0 {
 		return errors.New("the search does not find the pseudonym, which is in blocks: it proves nothing")
 	}
-	fmt.Fprintf(out, "  searched %d blocks, %d logs and the metrics of %d processes for %d names, numbers and addresses: found none\n", scan.Blocks, scan.Logs, scan.Metrics, len(personal))
-	fmt.Fprintf(out, "  the same search finds the applicant's pseudonym in %d blocks\n", control)
+	if scan.Known != len(personal) {
+		return fmt.Errorf("the search finds %d of %d names, numbers and addresses in the departments' own databases, which have all: it proves nothing", scan.Known, len(personal))
+	}
+	fmt.Fprintf(out, "  searched %d blocks, %d logs and the metrics of %d processes for %d names, numbers and addresses of all departments: found none\n", scan.Blocks, scan.Logs, scan.Metrics, len(personal))
+	fmt.Fprintf(out, "  (%d other values, such as dates and kinds, are too short or too common to be anybody's)\n", left)
+	fmt.Fprintf(out, "  the same search finds all of them in the departments' own databases, and the applicant's pseudonym in %d blocks\n", control)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package story
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -25,6 +26,7 @@ type Scan struct {
 	Blocks, Logs, Metrics, Files int
 	Bytes                        int64
 	Found                        []Finding
+	Known                        int // of the texts, that the departments' own databases have: what the same search finds where it is
 }
 
 // Finding is a place where a text was found. Text is its number in the list that was searched for, never the text.
@@ -55,8 +57,8 @@ const (
 )
 
 // ScanNetwork searches for texts in every block of the channel, raw, as the auditor's peer has it; in every log file; in
-// the metrics of every gateway, peer and orderer; and, if asked to, in every other file of the network's state, except the
-// departments' own databases.
+// the metrics of every gateway, peer and orderer; and, if asked to, in every other file of the network's state. The departments'
+// own databases are searched for what they have.
 func ScanNetwork(ctx context.Context, n *network.Network, texts []string, where Where) (s Scan, err error) {
 	finder := search.New(texts)
 	look := func(where string, data []byte) {
@@ -75,7 +77,29 @@ func ScanNetwork(ctx context.Context, n *network.Network, texts []string, where 
 	if s.Metrics, err = eachMetrics(ctx, n, look); err != nil {
 		return s, err
 	}
+	if s.Known, err = known(filepath.Join(n.Options.State, departmentsFolder), finder); err != nil {
+		return s, err
+	}
 	return s, s.files(n, where, look)
+}
+
+// known counts the texts that the files of a folder have between them.
+func known(folder string, finder *search.Finder) (int, error) {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	seen := map[int]bool{}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(folder, e.Name()))
+		if err != nil {
+			return 0, err
+		}
+		for _, text := range finder.Find(data) {
+			seen[text] = true
+		}
+	}
+	return len(seen), err
 }
 
 func (s *Scan) files(n *network.Network, where Where, look func(where string, data []byte)) error {

@@ -15,7 +15,7 @@ const keyBytes = 6
 
 // Finder searches for a fixed set of texts. Safe for concurrent use.
 type Finder struct {
-	first [1 << 16 / 64]uint64        // bit set of the first two bytes of all needles: skips nearly everything
+	first []uint64                    // bit set of a hash of the first four bytes of all needles: skips nearly everything
 	table map[[keyBytes]byte][]needle // by their first bytes
 }
 
@@ -26,29 +26,36 @@ type needle struct {
 
 // New makes a finder. It panics on a text that is too short to be searched for: a test would silently find nothing.
 func New(texts []string) *Finder {
-	f := &Finder{table: map[[keyBytes]byte][]needle{}}
+	f := &Finder{first: make([]uint64, 1<<firstBits/64), table: map[[keyBytes]byte][]needle{}}
 	for i, text := range texts {
 		for _, form := range forms(text) {
 			if len(form) < keyBytes {
 				panic(fmt.Sprintf("search: text %d is too short", i))
 			}
-			f.first[at(form)/64] |= 1 << (at(form) % 64)
 			key := [keyBytes]byte([]byte(form[:keyBytes]))
+			at := hash(key[0], key[1], key[2], key[3])
+			f.first[at/64] |= 1 << (at % 64)
 			f.table[key] = append(f.table[key], needle{form, i})
 		}
 	}
 	return f
 }
 
-func at(s string) int { return int(s[0])<<8 | int(s[1]) }
+// firstBits is how long the hash is: with a few hundred thousand needles one byte in fifty of anything else passes.
+const firstBits = 24
+
+// hash is multiplicative (Knuth, The Art of Computer Programming, vol. 3, 6.4).
+func hash(a, b, c, d byte) uint32 {
+	return (uint32(a) | uint32(b)<<8 | uint32(c)<<16 | uint32(d)<<24) * 2654435769 >> (32 - firstBits)
+}
 
 // Find answers the numbers of the texts that are in data, each once.
 func (f *Finder) Find(data []byte) []int {
 	var found []int
 	seen := map[int]bool{}
 	for i := 0; i+keyBytes <= len(data); i++ {
-		start := int(data[i])<<8 | int(data[i+1])
-		if f.first[start/64]&(1<<(start%64)) == 0 {
+		at := hash(data[i], data[i+1], data[i+2], data[i+3])
+		if f.first[at/64]&(1<<(at%64)) == 0 {
 			continue
 		}
 		for _, n := range f.table[[keyBytes]byte(data[i:i+keyBytes])] {
