@@ -52,7 +52,7 @@ func (p *page) printf(format string, args ...any) {
 
 // common describes what the records of every contract share.
 func (p *page) common() {
-	types := []reflect.Type{reflect.TypeFor[state.Head](), reflect.TypeFor[state.Stamp](), reflect.TypeFor[kernel.Receipt](), reflect.TypeFor[kernel.Change]()}
+	types := []reflect.Type{reflect.TypeFor[state.Head](), reflect.TypeFor[state.Stamp](), reflect.TypeFor[state.Done](), reflect.TypeFor[kernel.Receipt](), reflect.TypeFor[kernel.Change]()}
 	p.printf("## Common to all contracts\n\n| type | members |\n|---|---|\n")
 	for _, t := range types {
 		p.printf("| %s | %s |\n", t.Name(), members(t))

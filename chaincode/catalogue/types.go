@@ -24,7 +24,7 @@ type types struct {
 }
 
 func newTypes() *types {
-	return &types{seen: map[reflect.Type]bool{headType: true, reflect.TypeFor[state.Stamp](): true, reflect.TypeFor[kernel.Receipt](): true}}
+	return &types{seen: map[reflect.Type]bool{headType: true, reflect.TypeFor[state.Stamp](): true, reflect.TypeFor[state.Done](): true, reflect.TypeFor[kernel.Receipt](): true}}
 }
 
 // add gathers what is below t, not t itself: its members stand where it is mentioned.

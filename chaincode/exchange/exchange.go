@@ -245,6 +245,7 @@ type Revocation struct {
 // requested → prepared → released → delivered → acknowledged, or → refused.
 type Use struct {
 	state.Head
+	state.Past
 	Number     int       `json:"number"`          // in the subject's own access log, from 1
 	Nodes      []string  `json:"nodes,omitempty"` // roots of the trees its entry completes in the log, the smallest first
 	Subject    string    `json:"subject"`

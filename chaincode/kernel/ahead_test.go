@@ -22,7 +22,7 @@ func desk(asks func(one) kernel.Question) *kernel.Contract {
 			Make: func(tx *kernel.Tx, _ string, r one) (note, error) {
 				var s seal
 				err := tx.Ask("vault", "seal:Get", kernel.ByID{ID: r.ID}, &s)
-				return note{state.Head{Status: "copied"}, s.Note}, err
+				return note{Head: state.Head{Status: "copied"}, Text: s.Note}, err
 			},
 		})),
 	}).Build()

@@ -60,6 +60,46 @@ func TestCreate(t *testing.T) {
 	require.Equal(t, string(canon), string(tx.Writes[0].Value))
 }
 
+// TestRecordRemembersSteps: a transition that its record remembers is answered as one with a receipt beside it, and leaves
+// one key on the ledger.
+func TestRecordRemembersSteps(t *testing.T) {
+	l := newLedger()
+	agency, other := l.As(tax, access.Agency), l.As(law, access.Agency)
+	first := do(t, agency, "note:Write", "k", write{"hello"})
+	second := do(t, agency, "note:Write", "k2", write{"hello"})
+	signed := do(t, agency, "note:Sign", "s", amend{first.ID, "!"})
+	require.Equal(t, "signed", signed.Status)
+	require.Equal(t, 2, signed.Version)
+	require.Len(t, l.Keys("library"), 2)
+	do(t, agency, "note:Amend", "a", amend{first.ID, "better"})
+	keys := l.Keys("library")
+	l.Advance(time.Hour)
+
+	again := do(t, agency, "note:Sign", "s", amend{first.ID, "!"})
+	want := signed
+	want.Replayed = true
+	require.Equal(t, want, again, "though the record has changed since")
+	_, err := agency.Submit("note:Sign", "s", amend{first.ID, "?"})
+	requireFault(t, err, fault.Conflict, "idempotency.conflict", "idempotency_key")
+	require.Equal(t, keys, l.Keys("library"))
+
+	require.False(t, do(t, other, "note:Sign", "s", amend{first.ID, "!"}).Replayed, "a key is the caller's own")
+	require.False(t, do(t, agency, "note:Sign", "s", amend{second.ID, "!"}).Replayed, "a step is the record's own")
+	got, err := l.As(tax, access.Agency).On("library").Batch([]kernel.BatchCommand{
+		command("note:Sign", "t", amend{second.ID, "."}), command("note:Sign", "t", amend{second.ID, "."}), command("note:Sign", "t", amend{second.ID, ","}),
+	})
+	require.NoError(t, err)
+	require.False(t, got.Outcomes[0].Receipt.Replayed)
+	require.True(t, got.Outcomes[1].Receipt.Replayed)
+	require.Equal(t, "idempotency.conflict", got.Outcomes[2].Fault.Reason)
+
+	for i := range kernel.MaxInside - 2 { // two are there
+		do(t, agency, "note:Sign", fmt.Sprint("many-", i), amend{second.ID, "."})
+	}
+	_, err = agency.Submit("note:Sign", "one-more", amend{second.ID, "."})
+	requireFault(t, err, fault.Internal, "kernel.too_much_inside", "")
+}
+
 func TestIdempotency(t *testing.T) {
 	l := newLedger()
 	agency, other, admin := l.As(tax, access.Agency), l.As(law, access.Agency), l.As(tax, access.Admin)

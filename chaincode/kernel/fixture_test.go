@@ -19,6 +19,7 @@ import (
 
 type note struct {
 	state.Head
+	state.Past
 	Text string `json:"text"`
 }
 
@@ -86,7 +87,7 @@ func library() *kernel.Contract {
 				Name: "note:Write", Rule: access.Only(access.Any, access.Agency, access.Admin, access.Portal), Doc: "Writes a note.", In: notes,
 				Make: func(tx *kernel.Tx, id string, r write) (note, error) {
 					tx.Announce(kernel.Change{Type: "note.written.v1", ID: id, Agency: tx.By.Agency})
-					return note{state.Head{Status: "open"}, r.Text}, nil
+					return note{Head: state.Head{Status: "open"}, Text: r.Text}, nil
 				},
 			}),
 			kernel.NewCreate(kernel.Create[open, shelf]{
@@ -98,7 +99,7 @@ func library() *kernel.Contract {
 					s := shelf{Head: state.Head{Status: "empty"}}
 					if r.Note != "" {
 						s.Notes = 1
-						if err := notes.Put(tx.Store, note{state.Head{ID: "first", Status: "open"}, r.Note}, "first"); err != nil {
+						if err := notes.Put(tx.Store, note{Head: state.Head{ID: "first", Status: "open"}, Text: r.Note}, "first"); err != nil {
 							return s, err
 						}
 					}
@@ -125,6 +126,14 @@ func library() *kernel.Contract {
 					}
 					n.Text, n.Status = r.Text, "amended"
 					tx.Announce(kernel.Change{Type: "note.amended.v1", ID: n.ID})
+					return n, nil
+				},
+			}),
+			kernel.NewTransition(kernel.Transition[amend, note]{
+				Name: "note:Sign", Rule: access.Only(access.OwnAgency, access.Agency), Doc: "Signs a note.", In: notes, Inside: true,
+				Key: func(r amend) []string { return []string{r.ID} },
+				Apply: func(_ *kernel.Tx, n note, r amend) (note, error) {
+					n.Text, n.Status = n.Text+r.Text, "signed"
 					return n, nil
 				},
 			}),

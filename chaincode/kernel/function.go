@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -147,6 +148,10 @@ type Transition[Req Validator, Rec any] struct {
 	Doc  string
 	In   state.Map[Rec]
 	Key  func(request Req) []string
+	// Inside: the record itself remembers that it was done (it embeds state.Past) in place of a receipt beside it, which saves
+	// the peer a read and a write. It is for a step that is taken once or twice in a record's life, with an idempotency key
+	// that is never used for another record: there it would be a new command, not a conflict.
+	Inside bool
 	// Apply judges the request against the record and returns it changed, with Status set; the kernel counts the version
 	// and stamps it. It may read and write other collections, announce changes and end with Tx.Finally.
 	Apply func(tx *Tx, record Rec, request Req) (Rec, error)
@@ -155,43 +160,78 @@ type Transition[Req Validator, Rec any] struct {
 // NewTransition makes a transition function. Repeating it with the same key and content returns the first receipt; the
 // same key with other content is the fault idempotency.conflict.
 func NewTransition[Req Validator, Rec any, P state.Record[Rec]](t Transition[Req, Rec]) Function {
-	return Function{Name: t.Name, Kind: KindTransition, Rule: t.Rule, Doc: t.Doc, Request: reflect.TypeFor[Req](),
-		first: func(agency, key string) string { return state.Key(receipts.Noun, ID(agency, t.Name, key)) },
+	// past is what a record remembers itself; nothing where it does not.
+	past := func(record *Rec) []state.Done {
+		if t.Inside {
+			return *any(record).(remembering).Remembered()
+		}
+		return nil
+	}
+	past(new(Rec)) // a record that cannot remember is met here
+	f := Function{Name: t.Name, Kind: KindTransition, Rule: t.Rule, Doc: t.Doc, Request: reflect.TypeFor[Req](),
 		run: func(tx *Tx, raw []byte) (any, error) {
 			request, err := decode[Req](raw)
 			if err != nil {
 				return nil, err
 			}
-			digest := requestDigest(t.Name, raw)
-			receiptID := ID(tx.By.Agency, t.Name, tx.Key)
-			done, exists, err := receipts.Find(tx.Store, receiptID)
-			if err != nil {
-				return nil, err
-			}
-			if exists {
-				if done.Digest != digest {
-					return nil, fault.New(fault.Conflict, "idempotency.conflict", "the idempotency key was used for another request; use a new one").On("idempotency_key", "same_content")
+			this := state.Done{Command: ID(tx.By.Agency, t.Name, tx.Key), Digest: requestDigest(t.Name, raw), At: tx.At, Tx: tx.ID}
+			if !t.Inside {
+				done, exists, err := receipts.Find(tx.Store, this.Command)
+				if err != nil {
+					return nil, err
 				}
-				done.Receipt.Replayed = true
-				return done.Receipt, nil
+				if exists {
+					return replayed(done.Receipt, done.Digest == this.Digest)
+				}
 			}
 			parts := t.Key(request)
 			record, err := t.In.Get(tx.Store, parts...)
 			if err != nil {
 				return nil, err
 			}
-			version := P(&record).Header().Version
+			before, done := *P(&record).Header(), past(&record)
+			if at := slices.IndexFunc(done, func(d state.Done) bool { return d.Command == this.Command }); at >= 0 {
+				d := done[at]
+				return replayed(Receipt{ID: before.ID, Status: d.Status, Version: d.Version, At: d.At, Tx: d.Tx}, d.Digest == this.Digest)
+			}
 			if record, err = t.Apply(tx, record, request); err != nil {
 				return nil, err
 			}
 			head := P(&record).Header()
-			head.Version, head.Changed = version+1, tx.Stamp()
-			if err := t.In.Put(tx.Store, record, parts...); err != nil {
+			head.Version, head.Changed = before.Version+1, tx.Stamp()
+			this.Status, this.Version = head.Status, head.Version
+			receipt := Receipt{ID: head.ID, Status: head.Status, Version: head.Version, At: tx.At, Tx: tx.ID}
+			if t.Inside {
+				if len(done) == MaxInside {
+					return nil, errManyInside
+				}
+				*any(&record).(remembering).Remembered() = append(slices.Clip(done), this)
+			} else if err := receipts.Put(tx.Store, stored{Digest: this.Digest, Receipt: receipt}, this.Command); err != nil {
 				return nil, err
 			}
-			receipt := Receipt{ID: head.ID, Status: head.Status, Version: head.Version, At: tx.At, Tx: tx.ID}
-			return receipt, receipts.Put(tx.Store, stored{Digest: digest, Receipt: receipt}, receiptID)
+			return receipt, t.In.Put(tx.Store, record, parts...)
 		}}
+	if !t.Inside {
+		f.first = func(agency, key string) string { return state.Key(receipts.Noun, ID(agency, t.Name, key)) }
+	}
+	return f
+}
+
+// remembering is a pointer to a record that embeds state.Past.
+type remembering interface{ Remembered() *[]state.Done }
+
+// MaxInside is how many transitions a record remembers itself (Transition.Inside).
+const MaxInside = 8
+
+var errManyInside = fault.New(fault.Internal, "kernel.too_much_inside", "a function that is carried out often on one record must not be remembered in it")
+
+// replayed answers a command that was carried out before; same: its request was the same.
+func replayed(r Receipt, same bool) (any, error) {
+	if !same {
+		return nil, fault.New(fault.Conflict, "idempotency.conflict", "the idempotency key was used for another request; use a new one").On("idempotency_key", "same_content")
+	}
+	r.Replayed = true
+	return r, nil
 }
 
 // stored remembers a transition that was done.

@@ -36,6 +36,24 @@ type Head struct {
 	Digest  string `json:"digest"`           // of the request that created it: the same request again is the same record
 }
 
+// Past is the part of a record that remembers transitions of its own. Embed it beside Head.
+type Past struct {
+	Done []Done `json:"done,omitempty"` // transitions that were carried out, in their order
+}
+
+// Remembered gives generic code access to it.
+func (p *Past) Remembered() *[]Done { return &p.Done }
+
+// Done is a transition that was carried out, so that the same command again is told the same.
+type Done struct {
+	Command string    `json:"command"` // who called which function with which idempotency key (kernel.ID)
+	Digest  string    `json:"digest"`  // of the request
+	Status  string    `json:"status"`  // what the record became
+	Version int       `json:"version"`
+	At      time.Time `json:"at"`
+	Tx      string    `json:"tx_id"`
+}
+
 // Header gives generic code access to the head.
 func (h *Head) Header() *Head { return h }
 
@@ -96,6 +114,20 @@ func (m Map[T]) Find(s *Store, parts ...string) (record T, found bool, err error
 		return record, false, fmt.Errorf("decode %s: %w", m.Noun, err)
 	}
 	return record, true, nil
+}
+
+// View reads one record to look at, decoded once a transaction for all commands that name it. What it refers to (slices,
+// maps) is shared between them: change nothing in it. Fault: <noun>.missing.
+func (m Map[T]) View(s *Store, parts ...string) (T, error) {
+	key := Key(m.Noun, parts...)
+	if seen, ok := s.viewed[key].(T); ok {
+		return seen, nil
+	}
+	record, err := m.Get(s, parts...)
+	if err == nil && !s.wrote(key) {
+		s.viewed[key] = record
+	}
+	return record, err
 }
 
 // Put writes a record, new or changed.

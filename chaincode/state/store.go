@@ -41,6 +41,7 @@ type Stub interface {
 type Store struct {
 	stub     Stub
 	read     map[string][]byte // what the peer answered; nil value: absent
+	viewed   map[string]any    // of what was read and not written since, what is only looked at, decoded
 	accepted map[string][]byte // writes of commands that succeeded
 	pending  map[string][]byte // writes of the command being carried out
 	policies map[string][]byte // key-level endorsement policies, accepted
@@ -52,7 +53,7 @@ type Store struct {
 // NewStore opens a transaction's view.
 func NewStore(stub Stub) *Store {
 	return &Store{
-		stub: stub, read: map[string][]byte{}, accepted: map[string][]byte{}, pending: map[string][]byte{},
+		stub: stub, read: map[string][]byte{}, viewed: map[string]any{}, accepted: map[string][]byte{}, pending: map[string][]byte{},
 		policies: map[string][]byte{}, setting: map[string][]byte{}, hidden: map[place]private{}, hiding: map[place]private{},
 	}
 }
@@ -76,7 +77,17 @@ func (s *Store) get(key string) ([]byte, error) {
 	return value, nil
 }
 
-func (s *Store) put(key string, value []byte) { s.pending[key] = value }
+func (s *Store) put(key string, value []byte) {
+	s.pending[key] = value
+	delete(s.viewed, key)
+}
+
+// wrote says whether this transaction has written a key, or is about to.
+func (s *Store) wrote(key string) bool {
+	_, pending := s.pending[key]
+	_, accepted := s.accepted[key]
+	return pending || accepted
+}
 
 // multipleReader is the peer v3.1 read of many keys of the stub. With a peer that does not offer it, the stub reads them one
 // by one.

@@ -85,7 +85,7 @@ func (m *model) list(group, after string, size int) []string {
 
 // step is one thing a transaction does.
 type step struct {
-	do          int // 0 put, 1 accept, 2 discard, 3 get, 4 list
+	do          int // 0 put, 1 accept, 2 discard, 3 get, 4 list, 5 view
 	group, code string
 	text        string
 	size        int
@@ -99,7 +99,7 @@ func TestStoreAgainstAModel(t *testing.T) {
 		for range rapid.IntRange(1, 4).Draw(t, "transactions") {
 			steps := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
 				return step{
-					do: rapid.IntRange(0, 4).Draw(t, "do"), group: rapid.SampledFrom([]string{"a", "b", "ab"}).Draw(t, "group"),
+					do: rapid.IntRange(0, 5).Draw(t, "do"), group: rapid.SampledFrom([]string{"a", "b", "ab"}).Draw(t, "group"),
 					code: rapid.StringMatching("[a-d]{1,2}").Draw(t, "code"), text: rapid.StringMatching("[x-z]{1,3}").Draw(t, "text"),
 					size: rapid.IntRange(1, 5).Draw(t, "size"),
 				}
@@ -142,6 +142,11 @@ func apply(t *rapid.T, store *state.Store, m *model, s step) {
 		got, found, err := items.Find(store, s.group, s.code)
 		require.NoError(t, err)
 		require.Equal(t, exists, found)
+		require.Equal(t, want, got.Text)
+	case 5:
+		want, exists := m.get(id)
+		got, err := items.View(store, s.group, s.code)
+		require.Equal(t, exists, err == nil)
 		require.Equal(t, want, got.Text)
 	case 4:
 		page, err := items.Scan(store, s.size, "", s.group)

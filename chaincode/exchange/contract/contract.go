@@ -46,6 +46,13 @@ func announce(tx *kernel.Tx, event kernel.Change, err error) error {
 	return err
 }
 
+// look reads a record that a request names in the given member, to look at (state.Map.View): what many commands of a
+// transaction rest on is decoded once.
+func look[T any](tx *kernel.Tx, m state.Map[T], field string, parts ...string) (T, error) {
+	record, err := m.View(tx.Store, parts...)
+	return record, fault.Naming(field, err)
+}
+
 // get reads a record that a request names in the given member; its absence is a fault of that member.
 func get[T any](tx *kernel.Tx, m state.Map[T], field string, parts ...string) (T, error) {
 	record, err := m.Get(tx.Store, parts...)

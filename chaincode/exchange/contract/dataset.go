@@ -61,7 +61,7 @@ func edition(tx *kernel.Tx, d exchange.Dataset, s exchange.Schema, event kernel.
 	return announce(tx, event, nil)
 }
 
-// dataset reads the dataset that a request names in the given member.
+// dataset reads the dataset that a request names in the given member, to look at.
 func dataset(tx *kernel.Tx, field, id string) (exchange.Dataset, error) {
-	return get(tx, exchange.Datasets, field, exchange.DatasetKey(id)...)
+	return look(tx, exchange.Datasets, field, exchange.DatasetKey(id)...)
 }

@@ -93,7 +93,7 @@ func grants() []kernel.Function {
 
 // freeTickets looks at the tickets that are taken, from a number on.
 func freeTickets(tx *kernel.Tx, r exchange.ListTickets) (answer exchange.FreeTickets, err error) {
-	g, err := get(tx, exchange.Grants, "grant", r.Grant)
+	g, err := look(tx, exchange.Grants, "grant", r.Grant)
 	if err != nil {
 		return answer, err
 	}

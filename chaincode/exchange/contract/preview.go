@@ -40,7 +40,7 @@ func previews() []kernel.Function {
 				return answer, nil
 			}),
 		kernel.NewTransition(kernel.Transition[exchange.PrepareUse, exchange.Use]{
-			Name: exchange.UsePrepare, Rule: ownService, In: exchange.Uses,
+			Name: exchange.UsePrepare, Rule: ownService, In: exchange.Uses, Inside: true,
 			Doc: "Records the commitment of what the provider would deliver, for the subject to look at first.",
 			Key: func(r exchange.PrepareUse) []string { return []string{r.Use} },
 			Apply: func(tx *kernel.Tx, u exchange.Use, r exchange.PrepareUse) (exchange.Use, error) {

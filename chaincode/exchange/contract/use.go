@@ -18,7 +18,7 @@ func uses() []kernel.Function {
 			Make: requestUse,
 		}),
 		kernel.NewTransition(kernel.Transition[exchange.DeliverUse, exchange.Use]{
-			Name: exchange.UseDeliver, Rule: ownService, In: exchange.Uses,
+			Name: exchange.UseDeliver, Rule: ownService, In: exchange.Uses, Inside: true,
 			Doc: "Records the commitment of what the provider delivered.",
 			Key: func(r exchange.DeliverUse) []string { return []string{r.Use} },
 			Apply: func(tx *kernel.Tx, u exchange.Use, r exchange.DeliverUse) (exchange.Use, error) {
@@ -38,7 +38,7 @@ func uses() []kernel.Function {
 			},
 		}),
 		kernel.NewTransition(kernel.Transition[exchange.AcknowledgeUse, exchange.Use]{
-			Name: exchange.UseAcknowledge, Rule: ownService, In: exchange.Uses,
+			Name: exchange.UseAcknowledge, Rule: ownService, In: exchange.Uses, Inside: true,
 			Doc: "The consumer's receipt: it opened what the provider recorded.",
 			Key: func(r exchange.AcknowledgeUse) []string { return []string{r.Use} },
 			Apply: func(tx *kernel.Tx, u exchange.Use, r exchange.AcknowledgeUse) (exchange.Use, error) {
@@ -96,7 +96,7 @@ func contextOf(tx *kernel.Tx, r exchange.RequestUse) (c exchange.Context, err er
 	if c.Dataset, err = dataset(tx, "request.dataset", r.Dataset); err != nil {
 		return c, err
 	}
-	if c.Grant, err = get(tx, exchange.Grants, "request.grant", r.Grant); err != nil {
+	if c.Grant, err = look(tx, exchange.Grants, "request.grant", r.Grant); err != nil {
 		return c, err
 	}
 	if c.Taken, err = ticketTaken(tx, c.Grant, r.Ticket); err != nil {
@@ -151,7 +151,7 @@ func basisOf(tx *kernel.Tx, field, id, grant, consent string) (b exchange.Basis,
 	if b.Dataset, err = dataset(tx, field, id); err != nil {
 		return b, err
 	}
-	if b.Grant, err = get(tx, exchange.Grants, field, grant); err != nil {
+	if b.Grant, err = look(tx, exchange.Grants, field, grant); err != nil {
 		return b, err
 	}
 	b.Consent, err = consentOf(tx, field, consent)
