@@ -6,7 +6,8 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/state"
 )
 
-// What a request changes, by its noun and id: commands on the same record must not overtake each other (kernel.Changer).
+// What a request changes, by its noun and id: commands on the same record must not overtake each other (kernel.Changer), or
+// what it adds to (kernel.Appender).
 
 // Changes implements kernel.Changer.
 func (r UpdateAgency) Changes() string { return Agencies.Noun + "/" + r.Agency }
@@ -47,18 +48,15 @@ func (r RecoverKey) Changes() string { return Subjects.Noun + "/" + r.Subject }
 // Changes implements kernel.Changer.
 func (r RevokeConsent) Changes() string { return Consents.Noun + "/" + r.Consent }
 
-// Changes implements kernel.Changer. A request makes a use; what it shares with others is the subject's log, in which it
+// Appends implements kernel.Appender. A request makes a use; what it shares with others is the subject's log, in which it
 // takes a number.
-func (r RequestUse) Changes() string { return Logs.Noun + "/" + r.Subject }
+func (r RequestUse) Appends() string { return Logs.Noun + "/" + r.Subject }
 
 // Changes implements kernel.Changer.
 func (r DeliverUse) Changes() string { return Uses.Noun + "/" + r.Use }
 
 // Changes implements kernel.Changer.
 func (r AcknowledgeUse) Changes() string { return Uses.Noun + "/" + r.Use }
-
-// Changes implements kernel.Changer. A verification takes a number, as every use.
-func (r VerifyUse) Changes() string { return Logs.Noun + "/" + r.Subject }
 
 // Changes implements kernel.Changer.
 func (r SupersedeCommitment) Changes() string { return r.record() }

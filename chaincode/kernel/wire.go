@@ -40,11 +40,18 @@ type Command struct {
 	// Record is what the request changes (Changer). It is not sent: it tells whoever gathers commands which ones must not
 	// overtake each other. Empty: the command makes something new.
 	Record string `json:"-"`
+	// Appends: the command only adds to Record (Appender).
+	Appends bool `json:"-"`
 }
 
 // Changer is a request that changes a record which others may change at the same time: it names it, by noun and id.
 // Commands that change one record are carried out in the order they were sent; others may pass each other.
 type Changer interface{ Changes() string }
+
+// Appender is a request that makes something of its own and only adds it to a record which others may add to at the same
+// time, as a use is added to its subject's log. It names that record, by noun and id. Many may travel in one transaction, in
+// the order they were sent; transactions side by side would race.
+type Appender interface{ Appends() string }
 
 // BatchCommand is a Command with the function it is for.
 type BatchCommand struct {

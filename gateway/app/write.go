@@ -63,8 +63,11 @@ func command(key, staff string, request any) (kernel.Command, error) {
 		return kernel.Command{}, fault.From(err)
 	}
 	c := kernel.Command{IdempotencyKey: key, Staff: staff, Request: raw}
-	if r, ok := request.(kernel.Changer); ok {
+	switch r := request.(type) {
+	case kernel.Changer:
 		c.Record = r.Changes()
+	case kernel.Appender:
+		c.Record, c.Appends = r.Appends(), true
 	}
 	return c, nil
 }

@@ -22,8 +22,8 @@ import (
 //
 // A command that the contract refuses is told so and does not touch its neighbours. A transaction that loses a race is run
 // again in two halves, so that one command on a record everybody wants holds up fewer others each time; so is one that is
-// refused as a whole, at once, until the command that spoils it is alone. A lane puts a record into a group once, so the
-// halves do not change the same one.
+// refused as a whole, at once, until the command that spoils it is alone. Halves that run side by side have no record in
+// common.
 type group struct {
 	ledger    *Ledger
 	as        Signer
@@ -200,12 +200,13 @@ func (g *group) stay() bool {
 	return len(staying) > 0
 }
 
-// split runs the group in two halves side by side and says whether there are two.
+// split runs the group in two parts side by side and says whether there are two.
 func (g *group) split(try int) bool {
-	if g.whole || len(g.calls) < 2 {
+	sides := sides(g.calls)
+	if g.whole || len(sides[0]) == 0 || len(sides[1]) == 0 {
 		return false
 	}
-	first, second := g.halves()
+	first, second := g.part(sides[0]), g.part(sides[1])
 	var both sync.WaitGroup
 	both.Go(func() { first.run(try) })
 	both.Go(func() { second.run(try) })
@@ -213,16 +214,27 @@ func (g *group) split(try int) bool {
 	return true
 }
 
-// apart runs the group in two halves one after the other: something in it spoils it whole.
-func (g *group) apart() {
-	first, second := g.halves()
-	first.run(0)
-	second.run(0)
+// sides are about half of the calls each, in their order. Commands on one record are on one side.
+func sides(calls []*call) (sides [2][]*call) {
+	chosen := map[string]int{}
+	for i, c := range calls {
+		at := i * len(sides) / len(calls)
+		if record := c.command.Record; record != "" {
+			if before, seen := chosen[record]; seen {
+				at = before
+			}
+			chosen[record] = at
+		}
+		sides[at] = append(sides[at], c)
+	}
+	return sides
 }
 
-func (g *group) halves() (first, second *group) {
+// apart runs the group in two halves one after the other: something in it spoils it whole.
+func (g *group) apart() {
 	middle := len(g.calls) / 2
-	return g.part(g.calls[:middle]), g.part(g.calls[middle:])
+	g.part(g.calls[:middle]).run(0)
+	g.part(g.calls[middle:]).run(0)
 }
 
 func (g *group) part(calls []*call) *group {

@@ -36,8 +36,9 @@ const endorsing = 1
 //
 // Invariants: commands leave in the order they came, but for those on a record that a group under way changes: they wait
 // until it is settled, and so a record's changes keep their order and do not race each other. A group changes a record once:
-// a transaction's write set has one state of it, and every state a record has had is to be in its history. A command whose caller leaves
-// while it waits is not sent.
+// a transaction's write set has one state of it, and every state a record has had is to be in its history. Commands that only
+// add to a record, each of which makes a record of its own, go together. A command whose caller leaves while it waits is not
+// sent.
 type lane struct {
 	ledger    *Ledger
 	as        Signer
@@ -167,18 +168,20 @@ func (n *lane) next() []*call {
 	var calls []*call
 	var size int
 	kept := n.waiting[:0:0]
-	behind := map[string]bool{} // records that the group changes: further commands on them stay
+	closed := map[string]bool{} // records of commands so far: true if no further command on it may join the group
 	for i, c := range n.waiting {
 		if len(calls) == most || size+len(c.text) > MaxGroupBytes && size > 0 {
 			kept = append(kept, n.waiting[i:]...)
 			break
 		}
 		if record := c.command.Record; record != "" {
-			if n.records[record] > 0 || behind[record] {
+			shut, seen := closed[record]
+			if n.records[record] > 0 || shut || seen && !c.command.Appends {
+				closed[record] = true // what came later does not overtake it
 				kept = append(kept, c)
 				continue
 			}
-			behind[record] = true
+			closed[record] = !c.command.Appends
 		}
 		calls, size = append(calls, c), size+len(c.text)+1
 	}

@@ -31,15 +31,15 @@ const (
 	portalDesk  = "services.hall"    // where they applied
 	perTransact = 100                // commands of a transaction
 	largerOnes  = 40                 // of those that are large
-	shelves     = 100                // datasets that each citizen has a record in
+	shelves     = 100                // datasets that each citizen has a record in, and a subject in the first of them
 )
 
-// register has subjects, each with a case and a committed record.
+// register has subjects, each with a case and committed records, one a dataset.
 type register struct {
 	network *network.Network
 	city    *story.Live
 	dialled []*Direct
-	grant   string
+	grants  []string // of the datasets that subjects have records in
 	service collaboration.Service
 
 	subjects []registered
@@ -49,7 +49,7 @@ type register struct {
 // registered is a subject with what an agency is shown.
 type registered struct {
 	pseudonym, caseID string
-	question          app.Question
+	questions         []app.Question // one a record
 }
 
 // citizen is one who can sign in, with questions about own records.
@@ -86,9 +86,9 @@ func (r *register) dial(agency, role string) (*Direct, error) {
 	return d, err
 }
 
-// newRegister makes a register of so many subjects, and of the citizens that can sign in.
-func newRegister(ctx context.Context, n *network.Network, subjects int, keys string) (r *register, err error) {
-	r = &register{network: n, city: story.NewLive(n)}
+// newRegister makes a register of so many subjects with so many records each, and of the citizens that can sign in.
+func newRegister(ctx context.Context, n *network.Network, subjects, records int, keys string) (r *register, err error) {
+	r = &register{network: n, city: story.NewLive(n), grants: make([]string, records)}
 	c, err := catalogue.Default()
 	if err != nil {
 		return r, err
@@ -126,7 +126,7 @@ func (r *register) publish(ctx context.Context) error {
 		return err
 	}
 	var commands []kernel.BatchCommand
-	for i := range shelves + 1 {
+	for i := range shelves {
 		fields := slices.Clone(registerFields)
 		for j := range fields {
 			fields[j].Title = exchange.Text{Zh: "字段", En: "Field"}
@@ -145,20 +145,25 @@ func (r *register) publish(ctx context.Context) error {
 	terms := exchange.Terms{
 		Purposes: []string{story.Service}, Fields: namesOf(registerFields), Modes: []string{exchange.ModeVerify}, ValidFrom: day(-1), ValidUntil: day(365),
 	}
-	asked, err := again(func() (kernel.Receipt, error) {
-		return consumer.Write(ctx, exchange.Name, exchange.GrantRequest, "bench-grant", exchange.RequestGrant{Dataset: keeper + "/" + shelfCode(0), Terms: terms, Basis: "art. 16"})
-	})
-	if err != nil {
-		return err
+	for i := range r.grants {
+		name := fmt.Sprintf("bench-grant-%d", i)
+		asked, err := again(func() (kernel.Receipt, error) {
+			return consumer.Write(ctx, exchange.Name, exchange.GrantRequest, name, exchange.RequestGrant{Dataset: shelfID(i), Terms: terms, Basis: "art. 16"})
+		})
+		if err != nil {
+			return err
+		}
+		r.grants[i] = asked.ID
+		if _, err = again(func() (kernel.Receipt, error) {
+			return owner.Write(ctx, exchange.Name, exchange.GrantGrant, name, exchange.GrantAccess{Grant: asked.ID, Terms: terms})
+		}); err != nil {
+			return err
+		}
 	}
-	r.grant = asked.ID
-	_, err = again(func() (kernel.Receipt, error) {
-		return owner.Write(ctx, exchange.Name, exchange.GrantGrant, "bench-grant", exchange.GrantAccess{Grant: asked.ID, Terms: terms})
-	})
-	return err
+	return nil
 }
 
-// enter registers subjects, lets each apply, and commits to a record of each.
+// enter registers subjects, lets each apply, and commits to the records of each.
 func (r *register) enter(ctx context.Context, subjects int) error {
 	police, err := r.dial(identifier, "agency")
 	if err != nil {
@@ -199,17 +204,16 @@ func (r *register) enter(ctx context.Context, subjects int) error {
 		if err != nil {
 			return err
 		}
-		record, root, err := r.record(i)
-		if err != nil {
-			return err
-		}
-		if s.question, err = about(keeper+"/"+shelfCode(0), record); err != nil {
-			return err
+		for at := range r.grants {
+			question, anchor, err := r.commit(at, s.pseudonym, i)
+			if err != nil {
+				return err
+			}
+			s.questions = append(s.questions, question)
+			roots = append(roots, anchor)
 		}
 		keys = append(keys, commandFor(exchange.SubjectRegister, s.pseudonym, exchange.RegisterSubject{Pseudonym: s.pseudonym, SigningKey: public, Proof: proof}))
 		cases = append(cases, commandFor(collaboration.CaseApply, name, collaboration.Apply{JWS: application}))
-		roots = append(roots, commandFor(exchange.CommitmentAnchor, s.pseudonym, exchange.AnchorCommitment{
-			Dataset: keeper + "/" + shelfCode(0), Subject: s.pseudonym, Fields: namesOf(registerFields), Root: root}))
 		r.subjects = append(r.subjects, s)
 	}
 	if _, err := write(ctx, police, exchange.Name, perTransact, keys); err != nil {
@@ -233,18 +237,12 @@ func (r *register) shelve(ctx context.Context, keys string) error {
 		}
 		c := citizen{user: user}
 		for i := range shelves {
-			record, root, err := r.record(i)
-			if err != nil {
-				return err
-			}
-			dataset := keeper + "/" + shelfCode(i+1)
-			question, err := about(dataset, record)
+			question, anchor, err := r.commit(i, person.Me.Pseudonym, i)
 			if err != nil {
 				return err
 			}
 			c.questions = append(c.questions, question)
-			roots = append(roots, commandFor(exchange.CommitmentAnchor, fmt.Sprintf("%s-%d", user, i), exchange.AnchorCommitment{
-				Dataset: dataset, Subject: person.Me.Pseudonym, Fields: namesOf(registerFields), Root: root}))
+			roots = append(roots, anchor)
 		}
 		r.citizens = append(r.citizens, c)
 	}
@@ -252,19 +250,27 @@ func (r *register) shelve(ctx context.Context, keys string) error {
 	return err
 }
 
-// record is one of the register, salted.
-func (r *register) record(i int) (commitment.Document, string, error) {
+// commit makes the n-th record, a subject's in a dataset: a question about it, and the command that commits to it.
+func (r *register) commit(at int, subject string, n int) (q app.Question, anchor kernel.BatchCommand, err error) {
 	d, err := commitment.New(map[string]any{
-		"floor_area_m2": 60 + i, "mortgaged": false, "number": fmt.Sprintf("HT-%06d", i), "permitted_use": "commercial", "since": "2020-01-01",
+		"floor_area_m2": 60 + n, "mortgaged": false, "number": fmt.Sprintf("HT-%06d", n), "permitted_use": "commercial", "since": "2020-01-01",
 	})
 	if err != nil {
-		return d, "", err
+		return q, anchor, err
 	}
 	root, err := d.Root()
-	return d, root, err
+	if err != nil {
+		return q, anchor, err
+	}
+	anchor = commandFor(exchange.CommitmentAnchor, fmt.Sprintf("%s-%d", subject, at), exchange.AnchorCommitment{
+		Dataset: shelfID(at), Subject: subject, Fields: namesOf(registerFields), Root: root})
+	q, err = about(shelfID(at), d)
+	return q, anchor, err
 }
 
-// shelfCode is the code of a dataset; the first is the register itself.
+// shelfID is a dataset, by its number.
+func shelfID(i int) string { return keeper + "/" + shelfCode(i) }
+
 func shelfCode(i int) string { return fmt.Sprintf("bench-register-%d", i) }
 
 func namesOf(fields []exchange.FieldSpec) []string {

@@ -30,8 +30,9 @@ const (
 
 // VerifyOptions say how verifying is measured.
 type VerifyOptions struct {
-	Subjects int           // each with a case and a record
-	Items    int           // verifications in a request of the agency's
+	Subjects int           // each with a case and records
+	Records  int           // of a subject: what an application rests on
+	Together int           // subjects whose records are verified in one request of the agency's
 	Clients  int           // verifications of the agency under way at once
 	Readers  int           // requests of subjects under way at once
 	Rounds   int           // of each
@@ -46,16 +47,16 @@ type Verifications struct {
 	Done          int // verifications that were answered, those to warm up included
 }
 
-// Verify measures verifications against commitments through REST: an agency's, of subjects in turn, and citizens' of their own
-// records. Each answer is looked at: what was proven must be said to be. At the end every subject's log is read.
+// Verify measures verifications against commitments through REST: an agency's, of all records that the applications of
+// subjects rest on, in turn, and citizens' of their own records. Each answer is looked at: what was proven must be said to be. At the end every subject's log is read.
 func Verify(ctx context.Context, n *network.Network, o VerifyOptions) (v Verifications, err error) {
-	r, err := newRegister(ctx, n, o.Subjects, o.Keys)
+	r, err := newRegister(ctx, n, o.Subjects, o.Records, o.Keys)
 	defer r.close()
 	if err != nil {
 		return v, err
 	}
 	w := &World{network: n}
-	evidence, err := r.byAgency(ctx, o.Items)
+	evidence, err := r.byAgency(ctx, o.Together)
 	if err != nil {
 		return v, err
 	}
@@ -109,15 +110,18 @@ func about(dataset string, d commitment.Document) (q app.Question, err error) {
 	}, err
 }
 
-// byAgency verifies the subjects' records in turn, so many in a request.
-func (r *register) byAgency(ctx context.Context, items int) (t Target, err error) {
-	bodies := make([][]byte, 0, len(r.subjects)/items)
-	for first := 0; first+items <= len(r.subjects); first += items {
+// byAgency verifies the subjects' records in turn, those of so many subjects in a request.
+func (r *register) byAgency(ctx context.Context, together int) (t Target, err error) {
+	items := together * len(r.grants)
+	bodies := make([][]byte, 0, len(r.subjects)/together)
+	for first := 0; first+together <= len(r.subjects); first += together {
 		var request app.VerifyMany
-		for _, s := range r.subjects[first : first+items] {
-			request.Items = append(request.Items, app.Verification{
-				Case: s.caseID, Purpose: story.Service, LegalBasis: "art. 16", Grant: r.grant, Question: s.question,
-			})
+		for _, s := range r.subjects[first : first+together] {
+			for i, q := range s.questions {
+				request.Items = append(request.Items, app.Verification{
+					Case: s.caseID, Purpose: story.Service, LegalBasis: "art. 16", Grant: r.grants[i], Question: q,
+				})
+			}
 		}
 		body, err := json.Marshal(request)
 		if err != nil {
@@ -126,7 +130,7 @@ func (r *register) byAgency(ctx context.Context, items int) (t Target, err error
 		bodies = append(bodies, body)
 	}
 	if len(bodies) == 0 {
-		return t, errors.New("there are fewer subjects than verifications in a request")
+		return t, errors.New("there are fewer subjects than a request is about")
 	}
 	send, err := r.poster(ctx, organisation, officer, "/v1/verification-batches")
 	if err != nil {

@@ -24,7 +24,7 @@ func TestNetworkVerify(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, n.Down(context.Background(), network.Purge)) })
 	require.NoError(t, n.Up(ctx))
-	v, err := Verify(ctx, n, VerifyOptions{Subjects: 60, Items: 20, Clients: 60, Readers: 8, Rounds: 1, Duration: 3 * time.Second, Keys: filepath.Join(t.TempDir(), "devices")})
+	v, err := Verify(ctx, n, VerifyOptions{Subjects: 60, Records: 4, Together: 5, Clients: 60, Readers: 8, Rounds: 1, Duration: 3 * time.Second, Keys: filepath.Join(t.TempDir(), "devices")})
 	require.NoError(t, err)
 	var text strings.Builder
 	err = v.Print(&text, false)

@@ -23,8 +23,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var o bench.VerifyOptions
-	flag.IntVar(&o.Subjects, "subjects", 1000, "subjects, each with a case and a record")
-	flag.IntVar(&o.Items, "items", 25, "verifications in a request of the agency's")
+	flag.IntVar(&o.Subjects, "subjects", 1000, "subjects, each with a case and records")
+	flag.IntVar(&o.Records, "records", 5, "records of a subject, which are verified together")
+	flag.IntVar(&o.Together, "together", 5, "subjects whose records are verified in a request of the agency's")
 	flag.IntVar(&o.Clients, "clients", 500, "verifications of the agency under way at once")
 	flag.IntVar(&o.Readers, "readers", 32, "requests of subjects under way at once")
 	flag.IntVar(&o.Rounds, "rounds", 3, "rounds of each")
@@ -37,7 +38,7 @@ func main() {
 }
 
 func run(ctx context.Context, o bench.VerifyOptions) (err error) {
-	if min(o.Subjects, o.Items, o.Clients, o.Readers, o.Rounds) < 1 || o.Duration <= 0 {
+	if min(o.Subjects, o.Records, o.Together, o.Clients, o.Readers, o.Rounds) < 1 || o.Duration <= 0 {
 		return errors.New("all numbers must be positive")
 	}
 	dir, err := os.MkdirTemp("", "hutong-verify-")
