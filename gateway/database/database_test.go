@@ -57,7 +57,11 @@ func TestOneSQLForBoth(t *testing.T) {
 			rows.Add(string(rune('A'+i)), note, int64(i))
 		}
 		for range 2 {
-			require.NoError(t, d.Atomically(ctx, func(tx *database.Tx) error { return tx.ExecMany(ctx, rows) }))
+			require.NoError(t, d.Atomically(ctx, func(tx *database.Tx) error {
+				n, err := tx.ExecMany(ctx, rows)
+				require.EqualValues(t, rows.Len(), n)
+				return err
+			}))
 		}
 		var count, noted int
 		require.NoError(t, d.QueryRow(ctx, `SELECT sum(count), count(note) FROM things WHERE id >= ? AND count >= ?`, "A", 0).Scan(&count, &noted))
@@ -77,7 +81,7 @@ func TestOneSQLForBoth(t *testing.T) {
 		gone := database.ForMany(`DELETE FROM things WHERE (id, count) IN ({rows})`, "id text, count bigint").Rows()
 		gone.Add("A", int64(0))
 		gone.Add("B", int64(99)) // there is none
-		require.NoError(t, d.Atomically(ctx, func(tx *database.Tx) error { return tx.ExecMany(ctx, gone) }))
+		require.NoError(t, d.Atomically(ctx, func(tx *database.Tx) error { _, err := tx.ExecMany(ctx, gone); return err }))
 
 		require.ErrorIs(t, d.QueryRow(ctx, `SELECT id FROM things WHERE id = ?`, "none").Scan(new(string)), sql.ErrNoRows)
 

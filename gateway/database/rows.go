@@ -69,6 +69,9 @@ func (m *Many) Rows() *Rows { return &Rows{many: m} }
 // Expect makes room for rows to come.
 func (r *Rows) Expect(rows int) { r.values = slices.Grow(r.values, rows*len(r.many.columns)) }
 
+// As are the same rows for another statement, of the same columns.
+func (r *Rows) As(m *Many) *Rows { return &Rows{many: m, values: r.values} }
+
 // Add adds a row: a string, an int64 or nil for each column, in order.
 func (r *Rows) Add(row ...any) {
 	if len(row) != len(r.many.columns) {
@@ -80,10 +83,10 @@ func (r *Rows) Add(row ...any) {
 // Len is how many rows there are.
 func (r *Rows) Len() int { return len(r.values) / len(r.many.columns) }
 
-// ExecMany runs the statement for the rows, in their order.
-func (t *Tx) ExecMany(ctx context.Context, r *Rows) error {
+// ExecMany runs the statement for the rows, in their order, and says how many rows of its table it made, changed or removed.
+func (t *Tx) ExecMany(ctx context.Context, r *Rows) (affected int64, err error) {
 	if len(r.values) == 0 {
-		return nil
+		return 0, nil
 	}
 	if t.db.Shared() {
 		return t.arrays(ctx, r)
@@ -91,15 +94,25 @@ func (t *Tx) ExecMany(ctx context.Context, r *Rows) error {
 	rest, width := r.values, len(r.many.columns)
 	for _, n := range portions {
 		for size := n * width; len(rest) >= size; rest = rest[size:] {
-			if _, err := t.Exec(ctx, r.many.portions[n], rest[:size]...); err != nil {
-				return err
+			done, err := t.affect(ctx, r.many.portions[n], rest[:size])
+			if err != nil {
+				return affected, err
 			}
+			affected += done
 		}
 	}
-	return nil
+	return affected, nil
 }
 
-func (t *Tx) arrays(ctx context.Context, r *Rows) error {
+func (t *Tx) affect(ctx context.Context, text string, values []any) (int64, error) {
+	done, err := t.Exec(ctx, text, values...)
+	if err != nil {
+		return 0, err
+	}
+	return done.RowsAffected()
+}
+
+func (t *Tx) arrays(ctx context.Context, r *Rows) (int64, error) {
 	arrays := make([]any, len(r.many.columns))
 	for i, bigint := range r.many.bigints {
 		var err error
@@ -109,11 +122,10 @@ func (t *Tx) arrays(ctx context.Context, r *Rows) error {
 			arrays[i], err = column[string](r, i)
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
-	_, err := t.Exec(ctx, r.many.shared, arrays...)
-	return err
+	return t.affect(ctx, r.many.shared, arrays)
 }
 
 // column is one column's values; nil is NULL.

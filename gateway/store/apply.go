@@ -23,17 +23,28 @@ var (
 		SELECT noun, id, block, position, contract, tx_id, at, version, status, 0, body FROM records WHERE (noun, id, contract) IN ({rows})`,
 		"noun text, id text, contract text")
 	deleteRecords = database.ForMany(`DELETE FROM records WHERE (noun, id, contract) IN ({rows})`, "noun text, id text, contract text")
-	putRecords    = database.ForMany(`INSERT INTO records ({columns}) {rows}
-		ON CONFLICT (noun, id, contract) DO UPDATE SET status = excluded.status, version = excluded.version, subject = excluded.subject,
-			agency = excluded.agency, peer = excluded.peer, case_id = excluded.case_id, kind = excluded.kind, number = excluded.number, words = excluded.words, body = excluded.body,
-			block = excluded.block, position = excluded.position, tx_id = excluded.tx_id, at = excluded.at,
-			created_at = excluded.created_at, changed_at = excluded.changed_at`,
-		"contract text, noun text, id text, status text, version bigint, subject text, agency text, peer text, case_id text, "+
-			"kind text, number bigint, words text, body text, block bigint, position bigint, tx_id text, at bigint, created_at bigint, changed_at bigint")
+	// A record that is new or is found as before: the indexes that do not change are left alone.
+	putRecords = database.ForMany(`INSERT INTO records ({columns}) {rows}
+		ON CONFLICT (noun, id, contract) DO UPDATE SET `+setPlain+` WHERE records.subject IS NOT DISTINCT FROM excluded.subject
+			AND records.agency IS NOT DISTINCT FROM excluded.agency AND records.peer IS NOT DISTINCT FROM excluded.peer
+			AND records.case_id IS NOT DISTINCT FROM excluded.case_id AND records.kind IS NOT DISTINCT FROM excluded.kind
+			AND records.number IS NOT DISTINCT FROM excluded.number AND records.created_at = excluded.created_at`, recordRow)
+	// Any record.
+	placeRecords = database.ForMany(`INSERT INTO records ({columns}) {rows}
+		ON CONFLICT (noun, id, contract) DO UPDATE SET `+setPlain+`, subject = excluded.subject, agency = excluded.agency, peer = excluded.peer,
+			case_id = excluded.case_id, kind = excluded.kind, number = excluded.number, created_at = excluded.created_at`, recordRow)
 	insertRevisions = database.ForMany(`INSERT INTO revisions ({columns}) {rows}`,
 		"noun text, id text, block bigint, position bigint, contract text, tx_id text, at bigint, version bigint, status text, deleted bigint, body text")
 	insertChanges = database.ForMany(`INSERT INTO changes ({columns}) {rows}`,
 		"block bigint, position bigint, n bigint, tx_id text, at bigint, contract text, type text, id text, subject text, agency text, case_id text")
+)
+
+// The columns of a record, and those of them that no index but that of the status has.
+const (
+	recordRow = "contract text, noun text, id text, status text, version bigint, subject text, agency text, peer text, case_id text, " +
+		"kind text, number bigint, words text, body text, block bigint, position bigint, tx_id text, at bigint, created_at bigint, changed_at bigint"
+	setPlain = `status = excluded.status, version = excluded.version, words = excluded.words, body = excluded.body, block = excluded.block,
+			position = excluded.position, tx_id = excluded.tx_id, at = excluded.at, changed_at = excluded.changed_at`
 )
 
 // Apply writes the rows of consecutive blocks and moves the checkpoint to the last, all in one SQL transaction. The first
@@ -158,7 +169,11 @@ func collect(all []Rows) *writer {
 // write writes everything; what the records have of those that change goes to the revisions first.
 func (w *writer) write(ctx context.Context, tx *database.Tx) error {
 	for _, part := range []*database.Rows{w.blocks, w.transactions, w.superseded, w.revisions, w.deleted, w.records, w.changes, w.counts} {
-		if err := tx.ExecMany(ctx, part); err != nil {
+		done, err := tx.ExecMany(ctx, part)
+		if err == nil && part == w.records && done < int64(part.Len()) { // some are found otherwise now
+			_, err = tx.ExecMany(ctx, part.As(placeRecords))
+		}
+		if err != nil {
 			return err
 		}
 	}

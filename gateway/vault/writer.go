@@ -70,7 +70,7 @@ func (v *Vault) commit(batch ...put) error {
 			rows.Add(e.Envelope.Commitment, e.Envelope.To, e.Kind, e.Case, e.Envelope.Sealed, e.Created.UTC().Format(time.RFC3339Nano))
 		}
 	}
-	if err := v.db.Atomically(ctx, func(tx *database.Tx) error { return tx.ExecMany(ctx, rows) }); err != nil {
+	if err := v.db.Atomically(ctx, func(tx *database.Tx) error { _, err := tx.ExecMany(ctx, rows); return err }); err != nil {
 		return fmt.Errorf("vault: %w", err)
 	}
 	return nil
