@@ -73,6 +73,8 @@ type Request struct {
 
 	Patience time.Duration  // 0 is DefaultPatience
 	Progress func(Progress) // may be nil; is called some times a second, from one goroutine at a time
+
+	kept *Order // that goes on in the next process; nil: none does
 }
 
 // Extract reads a department's database, once and in one state. It is written to a file of the job before anything else, so

@@ -28,6 +28,7 @@ import (
 //
 //	secret                           32 bytes, hexadecimal
 //	{agency}/{code}/lock             held by the job that runs
+//	{agency}/{code}/order.json       what it was started with, while it runs in a gateway
 //	{agency}/{code}/{job}/job.json   what is anchored
 //	                      rejected.ndjson
 //	                      {position}.batch       records, tree, keys
@@ -52,6 +53,7 @@ const (
 	descriptionFile = "job.json"
 	rejectedFile    = "rejected.ndjson"
 	extractFile     = "extract.ndjson"
+	orderFile       = "order.json"
 	doneFile        = "done.json"
 	batchEnding     = "batch"
 	checkEnding     = "checkpoint"

@@ -44,11 +44,19 @@ func (a *Archive) Run(ctx context.Context, ledger Ledger, r Request) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
+	if r.kept != nil {
+		if err := a.keepOrder(r.kept); err != nil {
+			return Result{}, errors.Join(err, release())
+		}
+	}
 	j := &job{archive: a, ledger: ledger, request: r, cores: runtime.GOMAXPROCS(0)}
 	j.told.begin(Checking, 0)
 	stop := j.told.start(r.Progress)
 	result, err := j.run(ctx)
 	stop()
+	if r.kept != nil {
+		err = errors.Join(err, a.endOrder(ctx, r.kept))
+	}
 	return result, errors.Join(err, release())
 }
 

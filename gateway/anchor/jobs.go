@@ -16,8 +16,8 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/fault"
 )
 
-// Jobs runs jobs in a gateway: one of a dataset at a time, in the background. They end with the gateway, and go on when they
-// are started again.
+// Jobs runs jobs in a gateway: one of a dataset at a time, in the background. They end with the gateway, and go on with the
+// next (Resume).
 type Jobs struct {
 	*Archive
 	inbox string // folder with files to anchor, of each agency in a folder of its name; empty: none
@@ -40,6 +40,7 @@ type Job struct {
 	Started  *time.Time   `json:"started_at,omitempty"`  // when its source was named
 	Finished *time.Time   `json:"finished_at,omitempty"` // when it was done
 	Failure  *fault.Fault `json:"failure,omitempty"`     // why it failed
+	Resumed  int          `json:"resumed,omitempty"`     // how often it went on by itself after the gateway had ended
 }
 
 // States of a job.
@@ -52,7 +53,7 @@ const (
 
 // background is a job that runs, or has run since the gateway started.
 type background struct {
-	cancel   context.CancelFunc
+	cancel   context.CancelCauseFunc
 	request  Request
 	progress Progress
 	state    string
@@ -100,12 +101,17 @@ func (j *Jobs) Files(agency string, names []string) (paths []string, err error) 
 	return paths, nil
 }
 
-// Start starts a job, or resumes it, and comes back at once. Of a job that runs already, the same request again does nothing.
-// Fault: anchor.job_running.
-func (j *Jobs) Start(ledger Ledger, r Request) error {
+// Start starts a job for somebody, or resumes it, and comes back at once. Of a job that runs already, the same request again
+// does nothing. Fault: anchor.job_running.
+func (j *Jobs) Start(ledger Ledger, by By, r Request) error {
 	if err := r.check(); err != nil {
 		return err
 	}
+	r.kept = r.order(by)
+	return j.begin(ledger, r)
+}
+
+func (j *Jobs) begin(ledger Ledger, r Request) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	b, found := j.running[r.Dataset]
@@ -115,12 +121,12 @@ func (j *Jobs) Start(ledger Ledger, r Request) error {
 	if found && b.state == Running || j.ctx.Err() != nil {
 		return ErrBusy
 	}
-	ctx, cancel := context.WithCancel(j.ctx)
+	ctx, cancel := context.WithCancelCause(j.ctx)
 	b = &background{cancel: cancel, request: r, state: Running, changed: make(chan struct{}), progress: Progress{Phase: Checking}}
 	j.running[r.Dataset] = b
 	r.Progress = func(p Progress) { j.change(b, func() { b.progress = p }) }
 	j.done.Go(func() {
-		defer cancel()
+		defer cancel(nil)
 		result, err := j.Run(ctx, ledger, r)
 		j.change(b, func() { b.end(result, err) })
 		j.log.Info("anchor job ended", "dataset", r.Dataset, "job", b.progress.Job, "state", b.state, "records", b.progress.Records, "anchored", b.progress.Anchored, "error", logged(err))
@@ -143,7 +149,7 @@ func (b *background) end(result Result, err error) {
 	switch {
 	case err == nil:
 		b.state, b.progress = Done, result.Progress
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.Is(err, errStopped):
 		b.state = Stopped
 	default:
 		b.state, b.failure = Failed, reported(err)
@@ -179,16 +185,20 @@ func (j *Jobs) change(b *background, change func()) {
 // ErrNoJob says that there is no job.
 var ErrNoJob = fault.New(fault.Missing, "job.missing", "no records of this dataset are being anchored or were anchored here").On("dataset", "exists")
 
-// Stop stops a dataset's job, if it runs. What is anchored stays; the job goes on when it is started again.
+// Stop stops a dataset's job, if it runs or is to be resumed. What is anchored stays; the job goes on when it is started
+// again.
 func (j *Jobs) Stop(ctx context.Context, dataset string) (Job, error) {
 	for {
 		job, changed, err := j.Job(dataset)
+		if (err == nil || errors.Is(err, ErrNoJob)) && job.State != Running {
+			err = cmp.Or(j.forget(dataset), err)
+		}
 		if err != nil || job.State != Running {
 			return job, err
 		}
 		j.mu.Lock()
 		if b, found := j.running[dataset]; found {
-			b.cancel()
+			b.cancel(errStopped)
 		}
 		j.mu.Unlock()
 		select {
@@ -221,7 +231,7 @@ func (j *Jobs) Job(dataset string) (job Job, changed <-chan struct{}, err error)
 			job = a
 		}
 	}
-	job.State, job.Progress, job.Failure = b.state, b.progress, b.failure
+	job.State, job.Progress, job.Failure, job.Resumed = b.state, b.progress, b.failure, b.request.kept.Resumed
 	if b.state != Running {
 		return job, nil, nil
 	}

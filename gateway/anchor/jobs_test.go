@@ -44,9 +44,9 @@ func TestJobs(t *testing.T) {
 	require.Equal(t, []string{path}, files)
 
 	request := Request{Dataset: dataset, Files: files, BatchSize: 256}
-	require.NoError(t, jobs.Start(silent{ledger}, request)) // which does not get further than the first batch
-	require.NoError(t, jobs.Start(ledger, request), "the same again is the same job")
-	require.ErrorIs(t, jobs.Start(ledger, Request{Dataset: dataset, Files: files, Format: CSV}), ErrBusy)
+	require.NoError(t, jobs.Start(silent{ledger}, customs, request)) // which does not get further than the first batch
+	require.NoError(t, jobs.Start(ledger, customs, request), "the same again is the same job")
+	require.ErrorIs(t, jobs.Start(ledger, customs, Request{Dataset: dataset, Files: files, Format: CSV}), ErrBusy)
 	require.Eventually(t, func() bool {
 		job, _, err := jobs.Job(dataset)
 		require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestJobs(t *testing.T) {
 	require.Equal(t, Stopped, job.State)
 	require.Nil(t, job.Failure)
 
-	require.NoError(t, jobs.Start(silent{ledger}, Request{Dataset: dataset, Files: files, BatchSize: 256, Patience: time.Millisecond}))
+	require.NoError(t, jobs.Start(silent{ledger}, customs, Request{Dataset: dataset, Files: files, BatchSize: 256, Patience: time.Millisecond}))
 	job = settled(t, jobs)
 	require.Equal(t, Failed, job.State)
 	require.Equal(t, "anchor.ledger_unreachable", job.Failure.Reason)
@@ -69,7 +69,7 @@ func TestJobs(t *testing.T) {
 	require.Len(t, list, 1)
 	require.Equal(t, Stopped, list[0].State)
 	require.Positive(t, list[0].Batches)
-	require.NoError(t, jobs.Start(ledger, request))
+	require.NoError(t, jobs.Start(ledger, customs, request))
 	job = settled(t, jobs)
 	require.Equal(t, [2]any{Done, good}, [2]any{job.State, job.Records})
 	require.NotNil(t, job.Finished)

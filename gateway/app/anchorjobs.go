@@ -89,11 +89,24 @@ func (a *App) StartAnchorJob(ctx context.Context, who Actor, req StartAnchorJob)
 	if err != nil {
 		return anchor.Job{}, err
 	}
-	if err := jobs.Start(anchors{a, who}, r); err != nil {
+	if err := jobs.Start(anchors{a, who}, anchor.By{Agency: who.Agency, Role: who.Role, Staff: who.Staff}, r); err != nil {
 		return anchor.Job{}, err
 	}
 	job, _, err := jobs.Job(req.Dataset)
 	return job, err
+}
+
+// ResumeAnchorJobs goes on with the jobs that were cut off when the gateway ended, in the name of who started them.
+func (a *App) ResumeAnchorJobs() error {
+	if a.Anchoring == nil {
+		return nil
+	}
+	return a.Anchoring.Resume(func(o *anchor.Order) (ledger anchor.Ledger, extract anchor.Extract, err error) {
+		if o.Database {
+			extract, err = a.extract(o.Dataset)
+		}
+		return anchors{a, Actor{Agency: o.By.Agency, Role: o.By.Role, Staff: o.By.Staff}}, extract, err
+	})
 }
 
 func (a *App) extract(dataset string) (anchor.Extract, error) {

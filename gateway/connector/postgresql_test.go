@@ -185,3 +185,57 @@ func TestADatabaseThatIsSlowIsToldToStop(t *testing.T) {
 	require.Equal(t, "connector.timeout", fault.From(err).Reason)
 	require.Less(t, time.Since(begin), 3*time.Second)
 }
+
+// TestExtractFromPostgreSQL reads all rows in one state, as a connector maps them, however long it takes, and with no more
+// rights than to read.
+func TestExtractFromPostgreSQL(t *testing.T) {
+	d := newShared(t)
+	set, err := d.open(t, "clerk")
+	require.NoError(t, err)
+	e, found, err := set.Extract("planning.housing/premises")
+	require.NoError(t, err)
+	require.True(t, found)
+	require.NotContains(t, e.Name(), "Pass:1")
+	extract := func(each func(n int)) (rows []map[string]any, err error) {
+		err = e.Rows(t.Context(), all, func(row map[string]any) error {
+			rows = append(rows, row)
+			each(len(rows))
+			return nil
+		})
+		return rows, err
+	}
+	rows, err := extract(func(n int) {
+		if n == 1 { // somebody works on while it is read
+			d.do(t, `INSERT INTO housing.premises VALUES ('P5', 1, 5, true, '2022-05-05', 7, ''); UPDATE housing.premises SET area = 99`)
+		}
+	})
+	require.NoError(t, err)
+	require.ElementsMatch(t, []map[string]any{
+		{"premises_number": "P1", "use": "commercial", "area": int64(40), "let": true, "since": "2020-01-31", "owner": "O-Seven"},
+		{"premises_number": "P2", "use": "9", "area": "40.50", "let": false, "since": "2021-02-03"}, // whoever judges rows rejects it
+		{"premises_number": "P3", "use": "commercial", "area": int64(1), "let": true, "since": "2020-01-01", "owner": "O-Seven"},
+		{"premises_number": "P3", "use": "commercial", "area": int64(2), "let": true, "since": "2020-01-01", "owner": "O-Seven"},
+		{"premises_number": "P4"},
+	}, rows)
+	rows, err = extract(func(int) {})
+	require.NoError(t, err)
+	require.Len(t, rows, 6, "the next reading has what was written meanwhile")
+
+	d.do(t, `ALTER TABLE housing.premises RENAME TO slowly; CREATE VIEW housing.premises AS SELECT s.*, pg_sleep(0.05)::text AS nap FROM housing.slowly s;
+		GRANT SELECT ON housing.premises TO clerk; ALTER ROLE clerk SET statement_timeout = '100ms'`)
+	again, err := d.open(t, "clerk")
+	require.NoError(t, err)
+	e, _, err = again.Extract("planning.housing/premises")
+	require.NoError(t, err)
+	rows, err = extract(func(int) {})
+	require.NoError(t, err, "a question is bounded, a reading of everything is not")
+	require.Len(t, rows, 6)
+
+	d.do(t, `GRANT DELETE ON housing.premises TO clerk`)
+	_, err = extract(func(int) {})
+	require.ErrorContains(t, err, "can write")
+	d.do(t, `REVOKE ALL ON housing.premises FROM clerk`)
+	_, err = extract(func(int) {})
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "Pass:1")
+}

@@ -53,6 +53,7 @@ type Gateway struct {
 	connectors *connector.Set
 	announcer  *announcer
 	reconciler *reconciler
+	resumeJobs func() error           // of anchoring
 	webhooks   *webhook.Deliverer     // nil where none are served
 	pseudonyms *credential.Pseudonyms // nil where citizens are not served
 	rest       *rest.Server
@@ -89,6 +90,7 @@ func Open(ctx context.Context, c *config.Config, log *slog.Logger) (g *Gateway, 
 	if g.announcer, err = g.newAnnouncer(application); err != nil {
 		return g, err
 	}
+	g.resumeJobs = application.ResumeAnchorJobs
 	if g.reconciler, err = g.newReconciler(application); err != nil {
 		return g, err
 	}

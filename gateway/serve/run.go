@@ -69,6 +69,7 @@ func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
 	var rounds sync.WaitGroup
 	rounds.Go(func() { g.announcer.run(background) })
 	rounds.Go(func() { g.reconciler.run(background) })
+	rounds.Go(func() { g.resumeAnchorJobs(background) })
 
 	failed := make(chan error, len(servers))
 	for i, server := range servers {

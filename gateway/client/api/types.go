@@ -1001,6 +1001,8 @@ type Job struct {
 	Finished *time.Time `json:"finished_at,omitempty"`
 	// Why it failed
 	Failure *fault.Fault `json:"failure,omitempty"`
+	// How often it went on by itself after the gateway had ended
+	Resumed int `json:"resumed,omitempty"`
 }
 
 // KeySet is a JWK set (RFC 7517).
