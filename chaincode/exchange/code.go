@@ -26,13 +26,35 @@ const (
 	CodeGive    = "code:Give"
 	CodePresent = "code:Present"
 	CodeRedeem  = "code:Redeem"
+	CodeCancel  = "code:Cancel"
 )
 
-// Redeemed is the status of a code that a consent was made of.
-const Redeemed = "redeemed"
+// Statuses of a code that is not good any more: consents were made of it, or its subject took it back before.
+const (
+	Redeemed  = "redeemed"
+	Cancelled = "cancelled"
+)
 
-// CodeKind is the type of JWS by which a subject gives a one-time code.
-const CodeKind = "hutong-code+jwt"
+// Types of JWS by which a subject gives a one-time code, and cancels it.
+const (
+	CodeKind         = "hutong-code+jwt"
+	CancellationKind = "hutong-code-cancellation+jwt"
+)
+
+// Types of change.
+const (
+	EventCodeGiven     = "code.given.v1"
+	EventCodePresented = "code.presented.v1"
+	EventCodeRedeemed  = "code.redeemed.v1"
+	EventCodeCancelled = "code.cancelled.v1"
+)
+
+var codeEvents = []kernel.Event{
+	{Type: EventCodeGiven, Doc: "A subject gave a one-time code for a window. id: the code; agency: the consumer it is for, if it names one."},
+	{Type: EventCodePresented, Doc: "Digits were entered for a code at a window. id: the code; agency: whose window."},
+	{Type: EventCodeRedeemed, Doc: "Consents were made of a code at a window. id: the code; agency: whose window."},
+	{Type: EventCodeCancelled, Doc: "A subject took a code back before it was redeemed. id: the code; agency: the consumer it was for, if it names one."},
+}
 
 // Limits of one-time codes.
 const (
@@ -40,6 +62,8 @@ const (
 	CodeSaltBytes = 32
 	MaxCodePeriod = 2 * time.Hour // in which a code can be redeemed
 	MaxAttempts   = 5             // at a code, right or wrong; then it is dead
+
+	MaxCodeDatasets = 8 // of which data may be used with one code
 )
 
 // Forms of a code and of what it is hashed with.
@@ -49,35 +73,42 @@ var (
 	hashForm   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
-// CodeTerms is what a subject signs so that an officer at a window can make a consent of it with a one-time code: JWS of
-// kind CodeKind. Consumer and case may be left open: then they are those of the window at which the code is shown.
+// CodeTerms is what a subject signs so that an officer at a window can make consents of it with a one-time code, one for each
+// dataset: JWS of kind CodeKind. Consumer and case may be left open: then they are those of the window at which the code is
+// shown.
 type CodeTerms struct {
-	Channel      string    `json:"channel"`
-	Subject      string    `json:"subject"`
-	Dataset      string    `json:"dataset"`
-	Fields       []string  `json:"fields"` // sorted
-	Consumer     string    `json:"consumer,omitempty"`
-	Purpose      string    `json:"purpose"`
-	Case         string    `json:"case,omitempty"`
-	MaxUses      int       `json:"max_uses"`      // of the consent
-	From         time.Time `json:"valid_from"`    // the code can be redeemed from
-	Until        time.Time `json:"valid_until"`   // and until, exclusive
-	ConsentUntil time.Time `json:"consent_until"` // the end of the consent
-	Hash         string    `json:"hash"`          // HashCode of the digits
-	Nonce        string    `json:"nonce"`
+	Channel      string        `json:"channel"`
+	Subject      string        `json:"subject"`
+	Datasets     []CodeDataset `json:"datasets"` // sorted by dataset
+	Consumer     string        `json:"consumer,omitempty"`
+	Purpose      string        `json:"purpose"`
+	Case         string        `json:"case,omitempty"`
+	MaxUses      int           `json:"max_uses"`      // of each consent
+	From         time.Time     `json:"valid_from"`    // the code can be redeemed from
+	Until        time.Time     `json:"valid_until"`   // and until, exclusive
+	ConsentUntil time.Time     `json:"consent_until"` // the end of the consents
+	Hash         string        `json:"hash"`          // HashCode of the digits
+	Nonce        string        `json:"nonce"`
+}
+
+// CodeDataset is what may be read of one dataset.
+type CodeDataset struct {
+	Dataset string   `json:"dataset"`
+	Fields  []string `json:"fields"` // sorted
 }
 
 // Code is a one-time code on the ledger: what it allows, and a hash that says nothing about its digits to who has not the
-// salt. given → redeemed. Its id is derived from the signed terms' digest.
+// salt. given → redeemed or cancelled. Its id is derived from the signed terms' digest.
 type Code struct {
 	state.Head
-	Terms     CodeTerms `json:"terms"`
-	JWS       string    `json:"jws"`
-	Key       string    `json:"key"`                 // thumbprint of the key that signed it
-	Attempts  int       `json:"attempts"`            // presentations so far
-	Attempt   string    `json:"attempt,omitempty"`   // commitment of the digits that were presented last
-	Presenter string    `json:"presenter,omitempty"` // agency that presented them
-	Consent   string    `json:"consent,omitempty"`   // what it was redeemed for
+	Terms        CodeTerms `json:"terms"`
+	JWS          string    `json:"jws"`
+	Key          string    `json:"key"`                    // thumbprint of the key that signed it
+	Attempts     int       `json:"attempts"`               // presentations so far
+	Attempt      string    `json:"attempt,omitempty"`      // commitment of the digits that were presented last
+	Presenter    string    `json:"presenter,omitempty"`    // agency that presented them
+	Consents     []string  `json:"consents,omitempty"`     // what it was redeemed for, in the order of the datasets
+	Cancellation string    `json:"cancellation,omitempty"` // the JWS
 }
 
 // GiveCode records a code that a subject has signed (role portal or agency).
@@ -93,12 +124,25 @@ type PresentCode struct {
 	Attempt string `json:"attempt"` // commitment of a document with the digits, salted
 }
 
-// RedeemCode makes a consent of a code (the service identity of the window's agency).
+// RedeemCode makes consents of a code (the service identity of the window's agency).
 type RedeemCode struct {
 	Code   string `json:"code"`
 	Case   string `json:"case"`
 	Digits string `json:"digits"`
 	Salt   string `json:"salt"` // base64url
+}
+
+// CancelCode takes a code back before it is redeemed (role portal or agency). JWS of kind CancellationKind over Cancellation.
+type CancelCode struct {
+	Code string `json:"code"`
+	JWS  string `json:"jws"`
+}
+
+// Cancellation is what a subject signs to take a code back.
+type Cancellation struct {
+	Channel string `json:"channel"`
+	Subject string `json:"subject"`
+	Code    string `json:"code"`
 }
 
 // HashCode is what the ledger has of a code's digits: lower-case hexadecimal HMAC-SHA-256 under the salt (32 bytes) over
@@ -159,8 +203,7 @@ func (t CodeTerms) Validate() error {
 	}
 	if err := cmp.Or(
 		CheckSubject("subject", t.Subject),
-		CheckDataset("dataset", t.Dataset),
-		checkFieldNames("fields", t.Fields),
+		t.checkDatasets(),
 		CheckCode("purpose", t.Purpose),
 		CheckPeriod("valid_from", t.From, "valid_until", t.Until, MaxCodePeriod),
 		CheckPeriod("valid_from", t.From, "consent_until", t.ConsentUntil, MaxConsentPeriod),
@@ -180,6 +223,22 @@ func (t CodeTerms) Validate() error {
 	return nil
 }
 
+func (t CodeTerms) checkDatasets() error {
+	if len(t.Datasets) == 0 || len(t.Datasets) > MaxCodeDatasets {
+		return fault.Field("datasets", fmt.Sprintf("length:1,%d", MaxCodeDatasets), "name between one and this many datasets")
+	}
+	for i, d := range t.Datasets {
+		at := fmt.Sprintf("datasets[%d]", i)
+		if err := fault.Under(at, cmp.Or(CheckDataset("dataset", d.Dataset), checkFieldNames("fields", d.Fields))); err != nil {
+			return err
+		}
+		if i > 0 && d.Dataset <= t.Datasets[i-1].Dataset {
+			return fault.Field(at+".dataset", "sorted_unique", "sort the datasets and name each once")
+		}
+	}
+	return nil
+}
+
 // ID is the id of the code that these terms make once they are signed.
 func (t CodeTerms) ID() (string, error) {
 	digest, err := canonical.Digest(t)
@@ -189,8 +248,10 @@ func (t CodeTerms) ID() (string, error) {
 	return kernel.ID(t.Subject, CodeGive, digest), nil
 }
 
-// RedeemedConsent is the id of the consent that a code is redeemed for.
-func RedeemedConsent(subject, code string) string { return kernel.ID(subject, CodeRedeem, code) }
+// RedeemedConsent is the id of the consent for a dataset that a code is redeemed for.
+func RedeemedConsent(subject, code, dataset string) string {
+	return kernel.ID(subject, CodeRedeem, code+"\n"+dataset)
+}
 
 // Terms are what the JWS says, before its signature is verified.
 func (r GiveCode) Terms() (terms CodeTerms, err error) {
@@ -223,31 +284,48 @@ func (r RedeemCode) Validate() error {
 	)
 }
 
+// Validate implements kernel.Validator.
+func (r CancelCode) Validate() error {
+	if err := CheckIdentifier("code", r.Code); err != nil {
+		return err
+	}
+	if r.JWS == "" {
+		return required("jws")
+	}
+	return signed.Peek(r.JWS, "jws", CancellationKind, new(Cancellation))
+}
+
 // Faults of one-time codes.
 var (
-	ErrCodeExpired  = fault.New(fault.Refused, "exchange.code_expired", "the code's time is over; let the subject make another").On("request.code", "valid")
-	ErrCodeNotYet   = fault.New(fault.Refused, "exchange.code_not_yet_valid", "the code's time has not begun").On("request.code", "valid")
-	ErrCodeRedeemed = fault.New(fault.Refused, "exchange.code_redeemed", "a code is good once; let the subject make another").On("request.code", "status:"+Given)
-	ErrCodeRetired  = fault.New(fault.Refused, "exchange.code_key_retired", "the subject has another key now; let the subject make another code").On("request.code", "signed_by:signing_key")
-	ErrCodeMismatch = fault.New(fault.Refused, "exchange.code_mismatch", "the code was made for something else").On("request.code", "fits")
-	ErrCodeDead     = fault.New(fault.Refused, "exchange.code_dead", "too many attempts were made; let the subject make another code").On("request.code", fmt.Sprintf("max_attempts:%d", MaxAttempts))
-	ErrCodeWrong    = fault.New(fault.Refused, "exchange.code_wrong", "these are not the code's digits").On("request.digits", "equals:code")
+	ErrCodeExpired   = fault.New(fault.Refused, "exchange.code_expired", "the code's time is over; let the subject make another").On("request.code", "valid")
+	ErrCodeNotYet    = fault.New(fault.Refused, "exchange.code_not_yet_valid", "the code's time has not begun").On("request.code", "valid")
+	ErrCodeRedeemed  = fault.New(fault.Refused, "exchange.code_redeemed", "a code is good once; let the subject make another").On("request.code", "status:"+Given)
+	ErrCodeRetired   = fault.New(fault.Refused, "exchange.code_key_retired", "the subject has another key now; let the subject make another code").On("request.code", "signed_by:signing_key")
+	ErrCodeMismatch  = fault.New(fault.Refused, "exchange.code_mismatch", "the code was made for something else").On("request.code", "fits")
+	ErrCodeDead      = fault.New(fault.Refused, "exchange.code_dead", "too many attempts were made; let the subject make another code").On("request.code", fmt.Sprintf("max_attempts:%d", MaxAttempts))
+	ErrCodeCancelled = fault.New(fault.Refused, "exchange.code_cancelled", "the subject has taken the code back; let them make another").On("request.code", "status:"+Given)
+	ErrCodeOther     = fault.New(fault.Refused, "exchange.cancellation_mismatch", "the subject signed to cancel another code").On("request.jws.code", "equals:request.code")
+	ErrCodeWrong     = fault.New(fault.Refused, "exchange.code_wrong", "these are not the code's digits").On("request.digits", "equals:code")
 )
 
 // Give makes a code of what the subject signed. Guards, in order:
 //
 //	signature.forged             the subject's registered key did not sign the terms
 //	exchange.channel_mismatch    they are for another channel
-//	exchange.dataset_withdrawn   the dataset is not in the directory
-//	exchange.field_unknown       a field is not in the dataset
+//	exchange.dataset_withdrawn   a dataset is not in the directory
+//	exchange.field_unknown       a field is not in its dataset
 //	exchange.code_expired        the time to redeem it has ended already
-func (r GiveCode) Give(id, channel string, s Subject, d Dataset, now kernel.Moment) (c Code, event kernel.Change, err error) {
+//
+// The datasets are those that the terms name, in their order.
+func (r GiveCode) Give(id, channel string, s Subject, datasets []Dataset, now kernel.Moment) (c Code, event kernel.Change, err error) {
 	var terms CodeTerms
 	if err := signed.Open(r.JWS, "request.jws", CodeKind, s.SigningKey, &terms); err != nil {
 		return c, event, err
 	}
-	if err := d.named(terms.Channel, terms.Fields, channel); err != nil {
-		return c, event, err
+	for i, d := range datasets {
+		if err := d.named(fmt.Sprintf("request.jws.datasets[%d]", i), terms.Channel, terms.Datasets[i].Fields, channel); err != nil {
+			return c, event, err
+		}
 	}
 	if now.Over(terms.Until) {
 		return c, event, ErrCodeExpired.On("request.jws.valid_until", "future")
@@ -259,6 +337,7 @@ func (r GiveCode) Give(id, channel string, s Subject, d Dataset, now kernel.Mome
 // Present counts an attempt at the code; s is its subject, m the case it is shown for. Guards, in order:
 //
 //	exchange.code_redeemed        it was redeemed before
+//	exchange.code_cancelled       its subject took it back
 //	exchange.code_not_yet_valid   its time has not begun
 //	exchange.code_expired         its time is over
 //	exchange.code_key_retired     the key that signed it is not the subject's any more
@@ -281,32 +360,36 @@ func (c Code) Present(r PresentCode, by access.Caller, s Subject, m Matter, now 
 	return c, c.change(EventCodePresented, by.Agency, r.Case), nil
 }
 
-// Redeem makes the consent: for the caller's agency and the case. Guards, in order: those of Present, where a code that is
+// Redeem makes the consents, one for each dataset: for the caller's agency and the case. Guards, in order: those of Present, where a code that is
 // dead can still be redeemed by who has its salt, which is no guess; and last
 //
 //	exchange.code_wrong           the digits and the salt do not give the code's hash
-func (c Code) Redeem(r RedeemCode, by access.Caller, s Subject, m Matter, now kernel.Moment) (Code, Consent, kernel.Change, error) {
+func (c Code) Redeem(r RedeemCode, by access.Caller, s Subject, m Matter, now kernel.Moment) (Code, []Consent, kernel.Change, error) {
 	var none kernel.Change
 	if err := c.open(r.Case, by, s, m, now); err != nil {
-		return c, Consent{}, none, err
+		return c, nil, none, err
 	}
 	hash, err := HashCode(r.Salt, c.Terms.Channel, c.Terms.Subject, r.Digits)
 	if err != nil {
-		return c, Consent{}, none, fault.Under("request", err)
+		return c, nil, none, fault.Under("request", err)
 	}
 	if hash != c.Terms.Hash {
-		return c, Consent{}, none, ErrCodeWrong
+		return c, nil, none, ErrCodeWrong
 	}
 	t := c.Terms
-	made := Consent{
-		Head: state.Head{ID: RedeemedConsent(t.Subject, c.ID), Status: Given, First: Given},
-		Terms: ConsentTerms{
-			Channel: t.Channel, Subject: t.Subject, Dataset: t.Dataset, Fields: t.Fields, Consumer: by.Agency, Purpose: t.Purpose, Case: r.Case,
-			MaxUses: t.MaxUses, From: t.From, Until: t.ConsentUntil, Nonce: t.Nonce,
-		},
-		JWS: c.JWS, Key: c.Key, Code: c.ID,
+	made := make([]Consent, len(t.Datasets))
+	c.Status, c.Consents = Redeemed, make([]string, len(t.Datasets))
+	for i, d := range t.Datasets {
+		c.Consents[i] = RedeemedConsent(t.Subject, c.ID, d.Dataset)
+		made[i] = Consent{
+			Head: state.Head{ID: c.Consents[i], Status: Given, First: Given},
+			Terms: ConsentTerms{
+				Channel: t.Channel, Subject: t.Subject, Dataset: d.Dataset, Fields: d.Fields, Consumer: by.Agency, Purpose: t.Purpose, Case: r.Case,
+				MaxUses: t.MaxUses, From: t.From, Until: t.ConsentUntil, Nonce: t.Nonce,
+			},
+			JWS: c.JWS, Key: c.Key, Code: c.ID,
+		}
 	}
-	c.Status, c.Consent = Redeemed, made.ID
 	return c, made, c.change(EventCodeRedeemed, by.Agency, r.Case), nil
 }
 
@@ -314,7 +397,7 @@ func (c Code) Redeem(r RedeemCode, by access.Caller, s Subject, m Matter, now ke
 func (c Code) open(id string, by access.Caller, s Subject, m Matter, now kernel.Moment) error {
 	switch {
 	case c.Status != Given:
-		return ErrCodeRedeemed
+		return c.used()
 	case now.Early(c.Terms.From):
 		return ErrCodeNotYet
 	case now.Over(c.Terms.Until):
@@ -329,6 +412,46 @@ func (c Code) open(id string, by access.Caller, s Subject, m Matter, now kernel.
 	return m.concerns(c.Terms.Subject, by.Agency)
 }
 
+// used is why a code is not good any more.
+func (c Code) used() error {
+	if c.Status == Cancelled {
+		return ErrCodeCancelled
+	}
+	return ErrCodeRedeemed
+}
+
+// Cancel takes a code back for good; s is its subject. Guards, in order:
+//
+//	signature.forged                 the subject's registered key did not sign the cancellation
+//	exchange.channel_mismatch        it is for another channel
+//	exchange.subject_mismatch        it names another subject
+//	exchange.cancellation_mismatch   it names another code
+//	exchange.code_redeemed           consents were made of it before: revoke them
+//	exchange.code_cancelled          it was cancelled before
+//
+// One whose time is over may be cancelled too, and one that an earlier key of the subject's signed.
+func (c Code) Cancel(r CancelCode, channel string, s Subject) (Code, kernel.Change, error) {
+	var none kernel.Change
+	var said Cancellation
+	if err := signed.Open(r.JWS, "request.jws", CancellationKind, s.SigningKey, &said); err != nil {
+		return c, none, err
+	}
+	if said.Channel != channel {
+		return c, none, ErrChannelMismatch
+	}
+	if said.Subject != c.Terms.Subject {
+		return c, none, ErrSubjectMismatch
+	}
+	if said.Code != c.ID {
+		return c, none, ErrCodeOther
+	}
+	if c.Status != Given {
+		return c, none, c.used()
+	}
+	c.Status, c.Cancellation = Cancelled, r.JWS
+	return c, c.change(EventCodeCancelled, c.Terms.Consumer, c.Terms.Case), nil
+}
+
 func (c Code) change(event, agency, id string) kernel.Change {
 	return kernel.Change{Type: event, ID: c.ID, Subject: c.Terms.Subject, Agency: agency, Case: id}
 }
@@ -338,3 +461,6 @@ func (r PresentCode) Changes() string { return Codes.Noun + "/" + r.Code }
 
 // Changes implements kernel.Changer.
 func (r RedeemCode) Changes() string { return Codes.Noun + "/" + r.Code }
+
+// Changes implements kernel.Changer.
+func (r CancelCode) Changes() string { return Codes.Noun + "/" + r.Code }

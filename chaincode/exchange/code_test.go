@@ -26,8 +26,9 @@ func codeTerms() exchange.CodeTerms {
 		panic(err)
 	}
 	return exchange.CodeTerms{
-		Channel: channel, Subject: alice, Dataset: housing + "/premises", Fields: []string{"address"}, Consumer: tax, Purpose: "tax.check",
-		Case: caseID, MaxUses: 2, From: now.Add(-time.Minute), Until: now.Add(15 * time.Minute), ConsentUntil: now.Add(30 * day),
+		Channel: channel, Subject: alice, Consumer: tax, Purpose: "tax.check",
+		Datasets: []exchange.CodeDataset{{Dataset: housing + "/plans", Fields: []string{"address"}}, {Dataset: housing + "/premises", Fields: []string{"address", "area"}}},
+		Case:     caseID, MaxUses: 2, From: now.Add(-time.Minute), Until: now.Add(15 * time.Minute), ConsentUntil: now.Add(30 * day),
 		Hash: hash, Nonce: "0123456789abcdef",
 	}
 }
@@ -42,16 +43,18 @@ func matter() exchange.Matter {
 
 func TestGiveCode(t *testing.T) {
 	type world struct {
-		signer  *ecdsa.PrivateKey
-		terms   exchange.CodeTerms
-		dataset exchange.Dataset
-		at      time.Time
+		signer   *ecdsa.PrivateKey
+		terms    exchange.CodeTerms
+		datasets []exchange.Dataset
+		at       time.Time
 	}
-	fresh := func() *world { return &world{keys[alice], codeTerms(), premises(), now} }
+	fresh := func() *world {
+		return &world{keys[alice], codeTerms(), []exchange.Dataset{premises(), premises()}, now}
+	}
 	run := func(w *world) error {
 		request := exchange.GiveCode{JWS: sign(w.signer, exchange.CodeKind, w.terms)}
 		require.NoError(t, request.Validate())
-		c, event, err := request.Give(otherID, channel, subject(alice), w.dataset, kernel.At(w.at))
+		c, event, err := request.Give(otherID, channel, subject(alice), w.datasets, kernel.At(w.at))
 		if err == nil {
 			want := code()
 			want.JWS = request.JWS
@@ -63,8 +66,8 @@ func TestGiveCode(t *testing.T) {
 	checkGuards(t, exchange.CodeGive, fresh, run, []guard[world]{
 		{"signed by another key", func(w *world) { w.signer = keys[bob] }, "signature.forged"},
 		{"for another channel", func(w *world) { w.terms.Channel = "harbour" }, "exchange.channel_mismatch"},
-		{"dataset withdrawn", func(w *world) { w.dataset.Status = exchange.Withdrawn }, "exchange.dataset_withdrawn"},
-		{"field unknown", func(w *world) { w.terms.Fields = []string{"rent"} }, "exchange.field_unknown"},
+		{"dataset withdrawn", func(w *world) { w.datasets[1].Status = exchange.Withdrawn }, "exchange.dataset_withdrawn"},
+		{"field unknown", func(w *world) { w.terms.Datasets[1].Fields = []string{"rent"} }, "exchange.field_unknown"},
 		{"time over", func(w *world) { w.at = w.terms.Until }, "exchange.code_expired"},
 	})
 }
@@ -88,6 +91,7 @@ func freshShown() *shown {
 func guardsOfACode(last guard[shown]) []guard[shown] {
 	return []guard[shown]{
 		{"redeemed", func(w *shown) { w.code.Status = exchange.Redeemed }, "exchange.code_redeemed"},
+		{"cancelled", func(w *shown) { w.code.Status = exchange.Cancelled }, "exchange.code_cancelled"},
 		{"not yet", func(w *shown) { w.code.Terms.From = w.at.Add(time.Second) }, "exchange.code_not_yet_valid"},
 		{"over", func(w *shown) { w.code.Terms.Until = w.at }, "exchange.code_expired"},
 		{"another key now", func(w *shown) { w.subject.SigningKey = public(newer) }, "exchange.code_key_retired"},
@@ -119,16 +123,22 @@ func TestRedeemCode(t *testing.T) {
 	run := func(w *shown) error {
 		request := exchange.RedeemCode{Code: otherID, Case: w.caseID, Digits: w.digits, Salt: w.salt}
 		require.NoError(t, request.Validate())
-		c, consent, event, err := w.code.Redeem(request, w.by, w.subject, w.matter, kernel.At(w.at))
+		c, consents, event, err := w.code.Redeem(request, w.by, w.subject, w.matter, kernel.At(w.at))
 		if err == nil {
-			require.Equal(t, exchange.RedeemedConsent(alice, otherID), consent.ID)
-			require.Equal(t, []string{exchange.Redeemed, consent.ID}, []string{c.Status, c.Consent})
-			require.Equal(t, exchange.ConsentTerms{
-				Channel: channel, Subject: alice, Dataset: housing + "/premises", Fields: []string{"address"}, Consumer: tax, Purpose: "tax.check", Case: caseID,
-				MaxUses: 2, From: now.Add(-time.Minute), Until: now.Add(30 * day), Nonce: "0123456789abcdef",
-			}, consent.Terms)
-			require.NoError(t, consent.Terms.Validate())
-			require.Equal(t, []string{exchange.Given, otherID, c.Key, c.JWS}, []string{consent.Status, consent.Code, consent.Key, consent.JWS})
+			require.Equal(t, exchange.Redeemed, c.Status)
+			require.Len(t, consents, 2)
+			for i, consent := range consents {
+				d := w.code.Terms.Datasets[i]
+				require.Equal(t, exchange.RedeemedConsent(alice, otherID, d.Dataset), consent.ID)
+				require.Equal(t, c.Consents[i], consent.ID)
+				require.Equal(t, exchange.ConsentTerms{
+					Channel: channel, Subject: alice, Dataset: d.Dataset, Fields: d.Fields, Consumer: tax, Purpose: "tax.check", Case: caseID,
+					MaxUses: 2, From: now.Add(-time.Minute), Until: now.Add(30 * day), Nonce: "0123456789abcdef",
+				}, consent.Terms)
+				require.NoError(t, consent.Terms.Validate())
+				require.Equal(t, []string{exchange.Given, otherID, c.Key, c.JWS}, []string{consent.Status, consent.Code, consent.Key, consent.JWS})
+			}
+			require.NotEqual(t, c.Consents[0], c.Consents[1])
 			require.Equal(t, kernel.Change{Type: exchange.EventCodeRedeemed, ID: otherID, Subject: alice, Agency: tax, Case: caseID}, event)
 		}
 		return err
@@ -142,6 +152,35 @@ func TestRedeemCode(t *testing.T) {
 	w = freshShown()
 	w.code.Terms.Consumer, w.code.Terms.Case = "", ""
 	require.NoError(t, run(w), "the window decides what the terms leave open")
+}
+
+func TestCancelCode(t *testing.T) {
+	type world struct {
+		code   exchange.Code
+		signer *ecdsa.PrivateKey
+		said   exchange.Cancellation
+	}
+	fresh := func() *world {
+		return &world{code(), keys[alice], exchange.Cancellation{Channel: channel, Subject: alice, Code: otherID}}
+	}
+	run := func(w *world) error {
+		request := exchange.CancelCode{Code: otherID, JWS: sign(w.signer, exchange.CancellationKind, w.said)}
+		require.NoError(t, request.Validate())
+		c, event, err := w.code.Cancel(request, channel, subject(alice))
+		if err == nil {
+			require.Equal(t, []string{exchange.Cancelled, request.JWS}, []string{c.Status, c.Cancellation})
+			require.Equal(t, kernel.Change{Type: exchange.EventCodeCancelled, ID: otherID, Subject: alice, Agency: tax, Case: caseID}, event)
+		}
+		return err
+	}
+	checkGuards(t, exchange.CodeCancel, fresh, run, []guard[world]{
+		{"signed by another key", func(w *world) { w.signer = keys[bob] }, "signature.forged"},
+		{"for another channel", func(w *world) { w.said.Channel = "harbour" }, "exchange.channel_mismatch"},
+		{"for another subject", func(w *world) { w.said.Subject = bob }, "exchange.subject_mismatch"},
+		{"for another code", func(w *world) { w.said.Code = useID }, "exchange.cancellation_mismatch"},
+		{"redeemed", func(w *world) { w.code.Status = exchange.Redeemed }, "exchange.code_redeemed"},
+		{"cancelled", func(w *world) { w.code.Status = exchange.Cancelled }, "exchange.code_cancelled"},
+	})
 }
 
 // The hash depends on everything that goes into it, and what it says is what the reference page says.

@@ -52,9 +52,9 @@ var (
 		Index: func(t Tally) state.Index { return state.Index{Subject: t.Subject} }}
 
 	Codes = state.Map[Code]{Noun: "code", Parts: []string{"id"},
-		Doc: "A one-time code a subject has signed, of which an officer at a window makes a consent.",
+		Doc: "A one-time code a subject has signed, of which an officer at a window makes consents.",
 		Index: func(c Code) state.Index {
-			return state.Index{Subject: c.Terms.Subject, Agency: providerOf(c.Terms.Dataset), Peer: c.Terms.Consumer, Case: c.Terms.Case, Kind: c.Terms.Dataset}
+			return state.Index{Subject: c.Terms.Subject, Peer: c.Terms.Consumer, Case: c.Terms.Case}
 		}}
 
 	Uses = state.Map[Use]{Noun: "use", Parts: []string{"id"},

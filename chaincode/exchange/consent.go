@@ -108,16 +108,17 @@ func (r GiveConsent) Validate() error {
 	return fault.Under("jws", terms.Validate())
 }
 
-// named judges what a subject signed about the dataset: signed for this channel, and the dataset offers the fields.
-func (d Dataset) named(signedFor string, fields []string, channel string) error {
+// named judges what a subject signed about the dataset, at a place of the request: signed for this channel, and the dataset
+// offers the fields.
+func (d Dataset) named(at, signedFor string, fields []string, channel string) error {
 	if signedFor != channel {
 		return ErrChannelMismatch
 	}
 	if err := d.offered(); err != nil {
-		return ErrDatasetWithdrawn.On("request.jws.dataset", "published")
+		return ErrDatasetWithdrawn.On(at+".dataset", "published")
 	}
 	if !d.has(fields) {
-		return ErrFieldUnknown.On("request.jws.fields", "subset:dataset.fields")
+		return ErrFieldUnknown.On(at+".fields", "subset:dataset.fields")
 	}
 	return nil
 }
@@ -134,7 +135,7 @@ func (r GiveConsent) Give(id, channel string, s Subject, d Dataset, now kernel.M
 	if err := signed.Open(r.JWS, "request.jws", ConsentKind, s.SigningKey, &terms); err != nil {
 		return c, event, err
 	}
-	if err := d.named(terms.Channel, terms.Fields, channel); err != nil {
+	if err := d.named("request.jws", terms.Channel, terms.Fields, channel); err != nil {
 		return c, event, err
 	}
 	if now.Over(terms.Until) {

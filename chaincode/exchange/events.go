@@ -23,9 +23,6 @@ const (
 	EventSubjectRecovered  = "subject.recovered.v1"
 	EventConsentGiven      = "consent.given.v1"
 	EventConsentRevoked    = "consent.revoked.v1"
-	EventCodeGiven         = "code.given.v1"
-	EventCodePresented     = "code.presented.v1"
-	EventCodeRedeemed      = "code.redeemed.v1"
 	EventUseRequested      = "use.requested.v1"
 	EventUseDelivered      = "use.delivered.v1"
 	EventUseAcknowledged   = "use.acknowledged.v1"
@@ -51,10 +48,7 @@ var Events = slices.Concat([]kernel.Event{
 	{Type: EventSubjectRecovered, Doc: "An agency put a new key in the place of one that a subject lost. id and subject: the pseudonym; agency: who answers for it."},
 	{Type: EventConsentGiven, Doc: "A subject agreed to a use of its data. id: the consent; agency: the consumer it is for."},
 	{Type: EventConsentRevoked, Doc: "A subject ended a consent. id: the consent; agency: the consumer it was for."},
-	{Type: EventCodeGiven, Doc: "A subject gave a one-time code for a window. id: the code; agency: the consumer it is for, if it names one."},
-	{Type: EventCodePresented, Doc: "Digits were entered for a code at a window. id: the code; agency: whose window."},
-	{Type: EventCodeRedeemed, Doc: "A consent was made of a code at a window. id: the code; agency: whose window."},
 	{Type: EventUseRequested, Doc: "An agency asked for a subject's data. id: the use; agency: the provider, who must deliver."},
 	{Type: EventUseDelivered, Doc: "The provider delivered. id: the use; agency: the consumer, who must acknowledge."},
 	{Type: EventUseAcknowledged, Doc: "The consumer acknowledged. id: the use; agency: the provider."},
-}, subscriptionEvents, anchorEvents, commitmentEvents, verifyEvents, previewEvents, inboxEvents, requirementEvents, listingEvents, disclosureEvents)
+}, codeEvents, subscriptionEvents, anchorEvents, commitmentEvents, verifyEvents, previewEvents, inboxEvents, requirementEvents, listingEvents, disclosureEvents)

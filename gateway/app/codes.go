@@ -30,12 +30,11 @@ const (
 // DraftCode is POST /v1/code-drafts.
 type DraftCode struct {
 	Keyed
-	Dataset  string   `json:"dataset" min:"1" max:"128" doc:"The dataset that may be read."`
-	Fields   []string `json:"fields" min:"1" max:"128" doc:"The fields that may be read, and nothing else."`
-	Purpose  string   `json:"purpose" min:"1" max:"64" doc:"Code: what for." example:"business.start"`
-	Consumer string   `json:"consumer,omitempty" max:"64" doc:"The agency at whose window it may be redeemed; without it, any with a part in the case."`
-	Case     string   `json:"case,omitempty" max:"64" doc:"The case it is for; without it, the officer names one of the citizen's."`
-	Minutes  int      `json:"minutes,omitempty" min:"1" max:"120" doc:"In which it can be redeemed; 15 if absent."`
+	Datasets []exchange.CodeDataset `json:"datasets" min:"1" max:"8" doc:"The datasets that may be read, each with the fields, and nothing else."`
+	Purpose  string                 `json:"purpose" min:"1" max:"64" doc:"Code: what for." example:"business.start"`
+	Consumer string                 `json:"consumer,omitempty" max:"64" doc:"The agency at whose window it may be redeemed; without it, any with a part in the case."`
+	Case     string                 `json:"case,omitempty" max:"64" doc:"The case it is for; without it, the officer names one of the citizen's."`
+	Minutes  int                    `json:"minutes,omitempty" min:"1" max:"120" doc:"In which it can be redeemed; 15 if absent."`
 }
 
 // DraftedCode is everything a citizen needs to make a code. Nothing has been written.
@@ -58,9 +57,13 @@ func (a *App) DraftCode(_ context.Context, who Actor, req DraftCode) (d DraftedC
 		period = CodePeriod
 	}
 	from := a.now().Truncate(time.Minute)
-	fields := slices.Sorted(slices.Values(req.Fields))
+	datasets := slices.Clone(req.Datasets)
+	slices.SortFunc(datasets, func(a, b exchange.CodeDataset) int { return strings.Compare(a.Dataset, b.Dataset) })
+	for i, d := range datasets {
+		datasets[i].Fields = slices.Compact(slices.Sorted(slices.Values(d.Fields)))
+	}
 	d.Terms = exchange.CodeTerms{
-		Channel: a.Channel, Subject: who.Subject, Dataset: req.Dataset, Fields: slices.Compact(fields), Consumer: req.Consumer, Purpose: req.Purpose,
+		Channel: a.Channel, Subject: who.Subject, Datasets: datasets, Consumer: req.Consumer, Purpose: req.Purpose,
 		Case: req.Case, MaxUses: ConsentUses, From: from, Until: a.now().Truncate(time.Second).Add(period), ConsentUntil: from.Add(CodeConsentPeriod), Nonce: nonce(),
 	}
 	if d.Terms.Until.Sub(from) > exchange.MaxCodePeriod {
@@ -110,7 +113,7 @@ func (a *App) GiveCode(ctx context.Context, who Actor, req GiveCode) (Receipt, e
 // Codes is GET /v1/codes.
 type Codes struct {
 	Listing
-	Status string `query:"status" json:"-" enum:"given,redeemed" doc:"Only codes of this status."`
+	Status string `query:"status" json:"-" enum:"given,redeemed,cancelled" doc:"Only codes of this status."`
 }
 
 // Codes lists a citizen's one-time codes, or all for an auditor: what they allow, how often digits were entered for them,
@@ -120,6 +123,35 @@ func (a *App) Codes(ctx context.Context, who Actor, req Codes) (page Records[exc
 		return page, err
 	}
 	return records[exchange.Code](ctx, a, req.Listing, store.Query{Noun: exchange.Codes.Noun, Status: req.Status, Subject: who.Subject, Descending: true})
+}
+
+// CancelCode is PUT /v1/codes/{id}/cancellation.
+type CancelCode struct {
+	Keyed
+	ID           string `path:"id" json:"-"`
+	Cancellation string `json:"cancellation" max:"16384" doc:"Compact JWS of type hutong-code-cancellation+jwt over {channel, subject, code}."`
+}
+
+// CancelCode takes a one-time code back that nobody has redeemed yet.
+func (a *App) CancelCode(ctx context.Context, who Actor, req CancelCode) (Receipt, error) {
+	portal, err := a.asPortal(who)
+	if err != nil {
+		return Receipt{}, err
+	}
+	code, err := get[exchange.Code](ctx, a, exchange.Codes.Noun, req.ID, "id")
+	if err != nil {
+		return Receipt{}, err
+	}
+	if who.Role == Citizen {
+		if err := who.self(code.Terms.Subject, "code"); err != nil {
+			return Receipt{}, err
+		}
+	}
+	request := exchange.CancelCode{Code: req.ID, JWS: req.Cancellation}
+	if err := request.Validate(); err != nil {
+		return Receipt{}, renamed(err, "jws", "cancellation")
+	}
+	return a.write(ctx, who, portal, exchange.Name, exchange.CodeCancel, req.Keyed, request)
 }
 
 // PictureCode is POST /v1/code-pictures.
@@ -152,19 +184,24 @@ type RedeemCode struct {
 	Keyed
 	Case    string `json:"case" min:"1" max:"64" doc:"The case at the window."`
 	Digits  string `json:"digits,omitempty" pattern:"^[0-9]{8}$" doc:"The eight digits the citizen says. Each time they are sent is an attempt; a code has five."`
-	Dataset string `json:"dataset,omitempty" max:"128" doc:"With digits: which dataset the code is for, where the citizen has open codes for several."`
+	Dataset string `json:"dataset,omitempty" max:"128" doc:"With digits: a dataset the code is for, where the citizen has open codes for several."`
 	Ticket  string `json:"ticket,omitempty" max:"256" doc:"Instead of digits: the text of the QR code the citizen shows."`
 }
 
 // RedeemedCode is the answer to a code that was redeemed.
 type RedeemedCode struct {
 	Receipt
-	Consent string   `json:"consent" doc:"The consent that was made of it."`
+	Consents []RedeemedConsent `json:"consents" doc:"The consents that were made of it, one for each dataset."`
+}
+
+// RedeemedConsent is one of the consents that a code was redeemed for.
+type RedeemedConsent struct {
+	Consent string   `json:"consent"`
 	Dataset string   `json:"dataset" doc:"What may be read."`
 	Fields  []string `json:"fields" doc:"The fields that may be read."`
 }
 
-// RedeemCode makes a consent of a one-time code at a window, for the officer's agency and the case. By ticket it is one
+// RedeemCode makes consents of a one-time code at a window, for the officer's agency and the case. By ticket it is one
 // write. By digits the attempt is counted on the ledger first, and then the citizens' gateway asked whether they are right.
 // Sent again with the same key, it goes on where it stopped.
 func (a *App) RedeemCode(ctx context.Context, who Actor, req RedeemCode) (answer RedeemedCode, err error) {
@@ -196,7 +233,9 @@ func (a *App) RedeemCode(ctx context.Context, who Actor, req RedeemCode) (answer
 	if err = a.Ledger.Evaluate(ctx, a.reader(), exchange.Name, "code:Get", kernel.ByID{ID: request.Code}, &code); err != nil {
 		return answer, err
 	}
-	answer.Consent, answer.Dataset, answer.Fields = code.Consent, code.Terms.Dataset, code.Terms.Fields
+	for i, d := range code.Terms.Datasets {
+		answer.Consents = append(answer.Consents, RedeemedConsent{Consent: code.Consents[i], Dataset: d.Dataset, Fields: d.Fields})
+	}
 	return answer, nil
 }
 
@@ -259,21 +298,29 @@ func (a *App) codeAt(ctx context.Context, who Actor, c collaboration.Case, datas
 	for _, code := range codes {
 		t := code.Terms
 		fits := code.Status == exchange.Given && !now.Before(t.From) && now.Before(t.Until) && (t.Consumer == "" || t.Consumer == who.Agency) &&
-			(t.Case == "" || t.Case == c.ID) && (dataset == "" || t.Dataset == dataset)
+			(t.Case == "" || t.Case == c.ID) && (dataset == "" || slices.Contains(datasetsOf(t), dataset))
 		switch {
 		case code.Attempt == attempt:
 			return code, nil
 		case !fits:
 		case found.ID == "":
 			found = code
-		case found.Terms.Dataset != t.Dataset:
-			return found, fault.New(fault.Refused, "code.ambiguous", "the applicant has codes for several datasets; name the one it is for").On("dataset", "required")
+		case !slices.Equal(datasetsOf(found.Terms), datasetsOf(t)):
+			return found, fault.New(fault.Refused, "code.ambiguous", "the applicant has codes for other datasets too; name one that it is for").On("dataset", "required")
 		}
 	}
 	if found.ID == "" {
 		return found, fault.New(fault.Missing, "code.missing", "the applicant has no code that can be redeemed at this window now; let them make one").On("digits", "exists")
 	}
 	return found, nil
+}
+
+// datasetsOf are the datasets of a code.
+func datasetsOf(t exchange.CodeTerms) (names []string) {
+	for _, d := range t.Datasets {
+		names = append(names, d.Dataset)
+	}
+	return names
 }
 
 // text is a JSON string's; empty for anything else.

@@ -105,7 +105,7 @@ func citizenRoutes(a *app.App) []Route {
 		},
 		{
 			Method: http.MethodPost, Path: "/v1/codes", Roles: submitters, Status: http.StatusCreated, Handler: Handle(a.GiveCode),
-			Doc:     Doc{Tag: "codes", Summary: "Give a one-time code", Detail: "Of which an officer at a window can make a consent, once and within minutes."},
+			Doc:     Doc{Tag: "codes", Summary: "Give a one-time code", Detail: "Of which an officer at a window can make consents, once and within minutes: one for each dataset it names."},
 			Reasons: append([]string{"code.conflict", "exchange.channel_mismatch", "exchange.code_expired", "exchange.dataset_withdrawn", "exchange.field_unknown", "dataset.missing", "subject.missing", "gateway.not_served"}, signatureReasons...),
 		},
 		{
@@ -114,15 +114,20 @@ func citizenRoutes(a *app.App) []Route {
 			Reasons: []string{"projection.behind"},
 		},
 		{
+			Method: http.MethodPut, Path: "/v1/codes/{id}/cancellation", Roles: submitters, Handler: Handle(a.CancelCode),
+			Doc:     Doc{Tag: "codes", Summary: "Cancel a one-time code", Detail: "In force from the next block: whoever is shown it cannot redeem it any more. One that was redeemed is a consent: revoke that."},
+			Reasons: append([]string{"code.missing", "exchange.channel_mismatch", "exchange.subject_mismatch", "exchange.cancellation_mismatch", "exchange.code_redeemed", "exchange.code_cancelled", "idempotency.conflict", "gateway.not_served"}, signatureReasons...),
+		},
+		{
 			Method: http.MethodPost, Path: "/v1/code-pictures", Roles: citizens, Writes: Nothing, Handler: Handle(a.PictureCode),
 			Doc: Doc{Tag: "codes", Summary: "Draw a one-time code as a QR code", Detail: "Nothing is kept."},
 		},
 		{
 			Method: http.MethodPost, Path: "/v1/codes/redemption", Roles: []string{app.Officer}, Status: http.StatusCreated, Writes: Several, Handler: Handle(a.RedeemCode),
-			Doc: Doc{Tag: "codes", Summary: "Redeem a one-time code at the window", Detail: "Makes a consent for the officer's agency and the case. By the digits the citizen says, or by the text of the QR code they show. " +
+			Doc: Doc{Tag: "codes", Summary: "Redeem a one-time code at the window", Detail: "Makes a consent for each of its datasets, for the officer's agency and the case. By the digits the citizen says, or by the text of the QR code they show. " +
 				"Digits are an attempt each time they are sent: a code has five. Sent again with the same key, it goes on where it stopped."},
 			Reasons: []string{
-				"case.missing", "code.missing", "code.ambiguous", "code.other_attempt", "access.other_agency", "idempotency.conflict", "exchange.agency_unregistered", "exchange.code_redeemed", "exchange.code_not_yet_valid", "exchange.code_expired",
+				"case.missing", "code.missing", "code.ambiguous", "code.other_attempt", "access.other_agency", "idempotency.conflict", "exchange.agency_unregistered", "exchange.code_redeemed", "exchange.code_cancelled", "exchange.code_not_yet_valid", "exchange.code_expired",
 				"exchange.code_key_retired", "exchange.code_mismatch", "exchange.code_dead", "exchange.code_wrong", "exchange.case_closed", "exchange.case_mismatch", "exchange.agency_not_in_case",
 				"sealed.cannot_open", "sealed.other_content", "neighbour.unreachable", "neighbour.unknown", "gateway.not_served", "projection.behind",
 			},

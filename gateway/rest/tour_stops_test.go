@@ -256,14 +256,24 @@ func licence() *app.Content {
 // window has a one-time code made and redeemed by its digits.
 func (t *tour) window(id string) {
 	var d app.DraftedCode
-	raw, err := json.Marshal(t.call("POST /v1/code-drafts", "services", "citizen1", app.DraftCode{Dataset: "services.police/identity", Fields: []string{"name"}, Purpose: service, Case: id}))
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(raw, &d))
-	digits, err := exchange.NewDigits()
-	require.NoError(t, err)
-	d.Terms.Hash, err = exchange.HashCode(d.Salt, d.Terms.Channel, d.Terms.Subject, digits)
-	require.NoError(t, err)
-	code := text(t.call("POST /v1/codes", "services", "citizen1", app.GiveCode{Code: t.sign(exchange.CodeKind, d.Terms)}), "id")
+	var digits string
+	give := func() string {
+		raw, err := json.Marshal(t.call("POST /v1/code-drafts", "services", "citizen1", app.DraftCode{
+			Datasets: []exchange.CodeDataset{{Dataset: "services.police/identity", Fields: []string{"name"}}, {Dataset: "planning.housing/premises", Fields: []string{"address"}}},
+			Purpose:  service, Case: id,
+		}))
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(raw, &d))
+		digits, err = exchange.NewDigits()
+		require.NoError(t, err)
+		d.Terms.Hash, err = exchange.HashCode(d.Salt, d.Terms.Channel, d.Terms.Subject, digits)
+		require.NoError(t, err)
+		return text(t.call("POST /v1/codes", "services", "citizen1", app.GiveCode{Code: t.sign(exchange.CodeKind, d.Terms)}), "id")
+	}
+	taken := give()
+	t.call("PUT /v1/codes/{id}/cancellation", "services", "citizen1", app.CancelCode{Cancellation: t.sign(exchange.CancellationKind,
+		exchange.Cancellation{Channel: d.Terms.Channel, Subject: d.Terms.Subject, Code: taken})}, taken)
+	code := give()
 	t.call("POST /v1/code-pictures", "services", "citizen1", app.PictureCode{Ticket: exchange.CodeTicket{Code: code, Digits: digits, Salt: d.Salt}.Text()})
 	t.call("POST /v1/codes/redemption", "market", "officer.tax", app.RedeemCode{Case: id, Digits: digits})
 	t.call("GET /v1/codes", "services", "citizen1", nil)

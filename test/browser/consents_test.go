@@ -87,6 +87,9 @@ func TestNetworkBrowserConsents(t *testing.T) {
 	require.Regexp(t, `^\d{4} \d{4}$`, v.text("#digits"))
 	v.until(`document.querySelector("#picture").naturalWidth > 100`)
 	v.look("consents-code")
+	v.click("#cancel-code")
+	v.until(`document.querySelector("#code").hidden`)
+	require.Contains(t, v.text("#says"), "The code is cancelled.")
 
 	require.False(t, eval[bool](v, `new Promise((done, failed) => {
 		const opening = indexedDB.open("hutong-signer");

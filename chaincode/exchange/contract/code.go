@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"fmt"
+
 	"github.com/hutong-gov/hutong/chaincode/access"
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
@@ -25,11 +27,13 @@ func codes() []kernel.Function {
 				if err != nil {
 					return c, err
 				}
-				d, err := dataset(tx, "request.jws.dataset", terms.Dataset)
-				if err != nil {
-					return c, err
+				datasets := make([]exchange.Dataset, len(terms.Datasets))
+				for i, d := range terms.Datasets {
+					if datasets[i], err = dataset(tx, fmt.Sprintf("request.jws.datasets[%d].dataset", i), d.Dataset); err != nil {
+						return c, err
+					}
 				}
-				c, event, err := r.Give(id, tx.Channel, s, d, tx.Now)
+				c, event, err := r.Give(id, tx.Channel, s, datasets, tx.Now)
 				return c, announce(tx, event, err)
 			},
 		}),
@@ -48,20 +52,38 @@ func codes() []kernel.Function {
 		}),
 		kernel.NewTransition(kernel.Transition[exchange.RedeemCode, exchange.Code]{
 			Name: exchange.CodeRedeem, Rule: codeWindows, In: exchange.Codes,
-			Doc: "Makes a consent of a code, for the caller's agency and the case.",
+			Doc: "Makes consents of a code, one for each dataset, for the caller's agency and the case.",
 			Key: func(r exchange.RedeemCode) []string { return []string{r.Code} },
 			Apply: func(tx *kernel.Tx, c exchange.Code, r exchange.RedeemCode) (exchange.Code, error) {
 				s, m, err := shown(tx, c, r.Case)
 				if err != nil {
 					return c, err
 				}
-				c, consent, event, err := c.Redeem(r, tx.By, s, m, tx.Now)
+				c, consents, event, err := c.Redeem(r, tx.By, s, m, tx.Now)
 				if err != nil {
 					return c, err
 				}
-				tx.Touch(&consent.Head)
 				tx.Announce(event)
-				return c, announce(tx, consent.Given(), exchange.Consents.Put(tx.Store, consent, consent.ID))
+				for _, consent := range consents {
+					tx.Touch(&consent.Head)
+					if err := announce(tx, consent.Given(), exchange.Consents.Put(tx.Store, consent, consent.ID)); err != nil {
+						return c, err
+					}
+				}
+				return c, nil
+			},
+		}),
+		kernel.NewTransition(kernel.Transition[exchange.CancelCode, exchange.Code]{
+			Name: exchange.CodeCancel, Rule: submitters, In: exchange.Codes,
+			Doc: "Takes a code back before it is redeemed, on a cancellation the subject has signed.",
+			Key: func(r exchange.CancelCode) []string { return []string{r.Code} },
+			Apply: func(tx *kernel.Tx, c exchange.Code, r exchange.CancelCode) (exchange.Code, error) {
+				s, err := get(tx, exchange.Subjects, "request.code", c.Terms.Subject)
+				if err != nil {
+					return c, err
+				}
+				c, event, err := c.Cancel(r, tx.Channel, s)
+				return c, announce(tx, event, err)
 			},
 		}),
 	}, kernel.Reads(exchange.Codes)...)

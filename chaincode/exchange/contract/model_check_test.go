@@ -42,7 +42,7 @@ func (m *model) checkAll() {
 	}
 	for _, c := range m.codes {
 		record := read[exchange.Code](m.city, "code:Get", c.id)
-		require.Equal(m.t, [2]any{c.attempts, c.redeemed}, [2]any{record.Attempts, record.Status == exchange.Redeemed})
+		require.Equal(m.t, [2]any{c.attempts, c.status}, [2]any{record.Attempts, record.Status})
 	}
 	for _, s := range m.subscriptions {
 		record := read[exchange.Subscription](m.city, "subscription:Get", s.use.id)

@@ -17,7 +17,7 @@ type modelCode struct {
 	terms    exchange.CodeTerms
 	signer   *ecdsa.PrivateKey
 	attempts int
-	redeemed bool
+	status   string
 }
 
 func (m *model) giveCode(*rapid.T) {
@@ -25,7 +25,12 @@ func (m *model) giveCode(*rapid.T) {
 	m.commands++
 	terms := m.codeTerms()
 	terms.Channel = m.channel()
-	terms.Subject, terms.Dataset, terms.Purpose, terms.Fields = k.subject, g.dataset, m.pick("purpose", goals), m.some("fields", columns)
+	terms.Subject, terms.Purpose, terms.Datasets = k.subject, m.pick("purpose", goals), nil
+	for _, id := range m.datasetIDs() {
+		if id == g.dataset || m.seldom("another dataset") {
+			terms.Datasets = append(terms.Datasets, exchange.CodeDataset{Dataset: id, Fields: m.some("fields", columns)})
+		}
+	}
 	terms.MaxUses = rapid.IntRange(1, 3).Draw(m.t, "uses")
 	terms.Hash, _ = exchange.HashCode(salt, ledgertest.Channel, terms.Subject, digits)
 	terms.From = m.Now().Add(rapid.SampledFrom([]time.Duration{0, 0, -time.Hour, 10 * time.Minute}).Draw(m.t, "from"))
@@ -40,16 +45,17 @@ func (m *model) giveCode(*rapid.T) {
 	if m.seldom("forge") {
 		signer = rapid.SampledFrom([]*ecdsa.PrivateKey{keys[alice], m.signers[alice], m.signers[bob]}).Draw(m.t, "signer")
 	}
-	may := signer == m.signers[terms.Subject] && terms.Channel == ledgertest.Channel && m.datasets[terms.Dataset].gives(terms.Fields) && m.Now().Before(terms.Until)
+	may := signer == m.signers[terms.Subject] && terms.Channel == ledgertest.Channel && m.Now().Before(terms.Until) &&
+		!slices.ContainsFunc(terms.Datasets, func(d exchange.CodeDataset) bool { return !m.datasets[d.Dataset].gives(d.Fields) })
 	if id, done := m.attempt(may, hall, access.Portal, exchange.CodeGive, exchange.GiveCode{JWS: sign(signer, exchange.CodeKind, terms)}); done {
-		m.codes = append(m.codes, &modelCode{id: id, terms: terms, signer: signer})
+		m.codes = append(m.codes, &modelCode{id: id, terms: terms, signer: signer, status: "given"})
 	}
 }
 
 // atWindow is a code with the agency and the case it is most often good for, and the model's opinion.
 func (m *model) atWindow() (c *modelCode, caller string, k *modelCase, may bool) {
 	c = mostly(m, "code", m.codes, func(c *modelCode) bool {
-		return !c.redeemed && within(m.Now(), c.terms.From, c.terms.Until) && c.signer == m.signers[c.terms.Subject]
+		return c.status == "given" && within(m.Now(), c.terms.From, c.terms.Until) && c.signer == m.signers[c.terms.Subject]
 	})
 	k = mostly(m, "case", m.cases, func(k *modelCase) bool {
 		return k.open && k.subject == c.terms.Subject && (c.terms.Case == "" || c.terms.Case == k.id)
@@ -59,7 +65,7 @@ func (m *model) atWindow() (c *modelCode, caller string, k *modelCase, may bool)
 		caller = c.terms.Consumer
 	}
 	caller = m.usually(caller)
-	return c, caller, k, !c.redeemed && within(m.Now(), c.terms.From, c.terms.Until) && c.signer == m.signers[c.terms.Subject] &&
+	return c, caller, k, c.status == "given" && within(m.Now(), c.terms.From, c.terms.Until) && c.signer == m.signers[c.terms.Subject] &&
 		(c.terms.Consumer == "" || c.terms.Consumer == caller) && (c.terms.Case == "" || c.terms.Case == k.id) &&
 		k.open && k.subject == c.terms.Subject && slices.Contains(k.agencies, caller)
 }
@@ -82,16 +88,34 @@ func (m *model) redeemCode(*rapid.T) {
 	}
 	may = may && entered == digits
 	if _, done := m.attempt(may, caller, access.Agency, exchange.CodeRedeem, exchange.RedeemCode{Code: c.id, Case: k.id, Digits: entered, Salt: salt}); done {
-		c.redeemed = true
-		m.consents = append(m.consents, m.consentOf(c, caller, k))
+		c.status = "redeemed"
+		m.consents = append(m.consents, c.consents(caller, k)...)
 	}
 }
 
-// consentOf is the consent that a code is redeemed for: what the subject signed, for whom it was shown to and the case.
-func (m *model) consentOf(c *modelCode, consumer string, k *modelCase) *modelConsent {
+// consents are those that a code is redeemed for: what the subject signed, for whom it was shown to and the case.
+func (c *modelCode) consents(consumer string, k *modelCase) (all []*modelConsent) {
 	t := c.terms
-	return &modelConsent{id: exchange.RedeemedConsent(t.Subject, c.id), terms: exchange.ConsentTerms{
-		Channel: t.Channel, Subject: t.Subject, Dataset: t.Dataset, Fields: t.Fields, Consumer: consumer, Purpose: t.Purpose, Case: k.id,
-		MaxUses: t.MaxUses, From: t.From, Until: t.ConsentUntil, Nonce: t.Nonce,
-	}}
+	for _, d := range t.Datasets {
+		all = append(all, &modelConsent{id: exchange.RedeemedConsent(t.Subject, c.id, d.Dataset), terms: exchange.ConsentTerms{
+			Channel: t.Channel, Subject: t.Subject, Dataset: d.Dataset, Fields: d.Fields, Consumer: consumer, Purpose: t.Purpose, Case: k.id,
+			MaxUses: t.MaxUses, From: t.From, Until: t.ConsentUntil, Nonce: t.Nonce,
+		}})
+	}
+	return all
+}
+
+func (m *model) cancelCode(*rapid.T) {
+	m.onlyIn(3)
+	c := mostly(m, "code", m.codes, func(c *modelCode) bool { return c.status == "given" })
+	subject, key := m.decider(c.terms.Subject)
+	said := exchange.Cancellation{Channel: m.channel(), Subject: subject, Code: c.id}
+	if m.seldom("another code") {
+		said.Code = anyOf(m, "code", m.codes).id
+	}
+	may := said == exchange.Cancellation{Channel: ledgertest.Channel, Subject: c.terms.Subject, Code: c.id} && key == m.signers[subject] && c.status == "given"
+	request := exchange.CancelCode{Code: c.id, JWS: sign(key, exchange.CancellationKind, said)}
+	if _, done := m.attempt(may, hall, access.Portal, exchange.CodeCancel, request); done {
+		c.status = "cancelled"
+	}
 }

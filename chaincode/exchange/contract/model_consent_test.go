@@ -42,15 +42,16 @@ func (m *model) closeCase(*rapid.T) {
 	k.open = false
 }
 
-// decider is most often the subject, with its key.
-func (m *model) decider(person string) (subject string, key *ecdsa.PrivateKey) {
+// decider is whom a subject's signature names and the key that made it: most often the subject's own.
+func (m *model) decider(person string) (named string, key *ecdsa.PrivateKey) {
+	named, key = person, m.signers[person]
 	if m.seldom("another subject") {
-		person = m.pick("subject", people)
+		named = m.pick("subject", people)
 	}
 	if m.seldom("forge") {
-		return person, rapid.SampledFrom([]*ecdsa.PrivateKey{keys[alice], m.signers[alice], m.signers[bob]}).Draw(m.t, "signer")
+		key = rapid.SampledFrom([]*ecdsa.PrivateKey{keys[alice], m.signers[alice], m.signers[bob]}).Draw(m.t, "signer")
 	}
-	return person, m.signers[person]
+	return named, key
 }
 
 func (m *model) giveConsent(*rapid.T) {

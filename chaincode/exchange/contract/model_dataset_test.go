@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"maps"
 	"slices"
 
 	"pgregory.net/rapid"
@@ -41,13 +42,10 @@ func (d *modelDataset) offers(purposes []string) bool {
 	return len(d.content.Conditions.Purposes) == 0 || contains(d.content.Conditions.Purposes, purposes)
 }
 
+func (m *model) datasetIDs() []string { return slices.Sorted(maps.Keys(m.datasets)) }
+
 func (m *model) anyDataset() (id string, d *modelDataset) {
-	ids := make([]string, 0, len(m.datasets))
-	for id := range m.datasets {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	id = anyOf(m, "dataset", ids)
+	id = anyOf(m, "dataset", m.datasetIDs())
 	return id, m.datasets[id]
 }
 
@@ -113,7 +111,7 @@ func (m *model) revise(*rapid.T) {
 }
 
 func (m *model) withdrawDataset(*rapid.T) {
-	m.onlyIn(32) // it ends everything
+	m.onlyIn(16) // it ends everything
 	id, d := m.anyDataset()
 	caller := m.usually(d.owner)
 	if _, done := m.attempt(caller == d.owner && !d.withdrawn, caller, access.Admin, exchange.DatasetWithdraw, exchange.WithdrawDataset{Dataset: id, Reason: "replaced"}); done {

@@ -100,8 +100,10 @@ func (m *model) allowedUse(may []*modelUse) (u *modelUse, caller string) {
 		u.consent, u.request.Consent = nil, ""
 	}
 	if m.seldom("other consent") {
-		u.consent = anyOf(m, "consent", m.consents)
-		u.request.Consent = u.consent.id
+		u.consent = mostly(m, "consent", m.consents, func(c *modelConsent) bool {
+			return c.terms.Case == u.request.Case && c.terms.Consumer == u.grant.consumer
+		})
+		u.request.Consent, u.request.Purpose, u.request.Fields = u.consent.id, u.consent.terms.Purpose, u.consent.terms.Fields
 	}
 	if m.seldom("other ticket") {
 		u.request.Ticket = rapid.IntRange(0, 4).Draw(m.t, "ticket")

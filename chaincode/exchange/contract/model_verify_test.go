@@ -1,6 +1,7 @@
 package contract_test
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -105,12 +106,7 @@ func (m *model) commitTo(id, person string) {
 
 func (m *model) withdrawCommitment(*rapid.T) {
 	m.onlyIn(3)
-	ids := make([]string, 0, len(m.commitments))
-	for id := range m.commitments {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	held := m.commitments[anyOf(m, "commitment", ids)]
+	held := m.commitments[anyOf(m, "commitment", slices.Sorted(maps.Keys(m.commitments)))]
 	caller := m.usually(held.provider)
 	request := exchange.WithdrawCommitment{Dataset: held.stands.dataset, Subject: held.stands.subject, Reason: "error"}
 	if _, done := m.attempt(caller == held.provider && !held.withdrawn, caller, access.Agency, exchange.CommitmentWithdraw, request); done {

@@ -87,6 +87,7 @@ func TestEveryEventHappens(t *testing.T) {
 	code := c.do(hall, access.Portal, exchange.CodeGive, codeFor(c.codeTerms()))
 	c.do(tax, access.Agency, exchange.CodePresent, exchange.PresentCode{Code: code, Case: c.matter, Attempt: hashA})
 	c.do(tax, access.Agency, exchange.CodeRedeem, exchange.RedeemCode{Code: code, Case: c.matter, Digits: digits, Salt: salt})
+	c.do(hall, access.Portal, exchange.CodeCancel, cancellation(c.do(hall, access.Portal, exchange.CodeGive, codeFor(c.codeTerms())), alice))
 	second := newKey()
 	c.do(hall, access.Portal, exchange.SubjectRotate, rotation(alice, keys[alice], second))
 	c.staff = "0417"

@@ -549,7 +549,7 @@ func (g Gateway) DraftCode(ctx context.Context, request DraftCode, options ...cl
 
 // GiveCode is POST /v1/codes: give a one-time code.
 //
-// Of which an officer at a window can make a consent, once and within minutes.
+// Of which an officer at a window can make consents, once and within minutes: one for each dataset it names.
 //
 // For citizen, portal.
 // Reasons of its own: code.conflict, exchange.channel_mismatch, exchange.code_expired, exchange.dataset_withdrawn,
@@ -569,6 +569,20 @@ func (g Gateway) Codes(ctx context.Context, request Codes, options ...client.Opt
 	return send[Page[exchange.Code]](ctx, g, http.MethodGet, "/v1/codes", request, options)
 }
 
+// CancelCode is PUT /v1/codes/{id}/cancellation: cancel a one-time code.
+//
+// In force from the next block: whoever is shown it cannot redeem it any more. One that was redeemed is a consent:
+// revoke that.
+//
+// For citizen, portal.
+// Reasons of its own: code.missing, exchange.channel_mismatch, exchange.subject_mismatch,
+// exchange.cancellation_mismatch, exchange.code_redeemed, exchange.code_cancelled, idempotency.conflict,
+// gateway.not_served, signature.forged, signature.kind, signature.malformed, subject.unregistered,
+// access.other_subject.
+func (g Gateway) CancelCode(ctx context.Context, request CancelCode, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/codes/{id}/cancellation", request, options)
+}
+
 // PictureCode is POST /v1/code-pictures: draw a one-time code as a QR code.
 //
 // Nothing is kept.
@@ -580,16 +594,17 @@ func (g Gateway) PictureCode(ctx context.Context, request PictureCode, options .
 
 // RedeemCode is POST /v1/codes/redemption: redeem a one-time code at the window.
 //
-// Makes a consent for the officer's agency and the case. By the digits the citizen says, or by the text of the QR
-// code they show. Digits are an attempt each time they are sent: a code has five. Sent again with the same key, it
-// goes on where it stopped.
+// Makes a consent for each of its datasets, for the officer's agency and the case. By the digits the citizen says, or
+// by the text of the QR code they show. Digits are an attempt each time they are sent: a code has five. Sent again
+// with the same key, it goes on where it stopped.
 //
 // For officer.
 // Reasons of its own: case.missing, code.missing, code.ambiguous, code.other_attempt, access.other_agency,
-// idempotency.conflict, exchange.agency_unregistered, exchange.code_redeemed, exchange.code_not_yet_valid,
-// exchange.code_expired, exchange.code_key_retired, exchange.code_mismatch, exchange.code_dead, exchange.code_wrong,
-// exchange.case_closed, exchange.case_mismatch, exchange.agency_not_in_case, sealed.cannot_open,
-// sealed.other_content, neighbour.unreachable, neighbour.unknown, gateway.not_served, projection.behind.
+// idempotency.conflict, exchange.agency_unregistered, exchange.code_redeemed, exchange.code_cancelled,
+// exchange.code_not_yet_valid, exchange.code_expired, exchange.code_key_retired, exchange.code_mismatch,
+// exchange.code_dead, exchange.code_wrong, exchange.case_closed, exchange.case_mismatch, exchange.agency_not_in_case,
+// sealed.cannot_open, sealed.other_content, neighbour.unreachable, neighbour.unknown, gateway.not_served,
+// projection.behind.
 func (g Gateway) RedeemCode(ctx context.Context, request RedeemCode, options ...client.Option) (RedeemedCode, error) {
 	return send[RedeemedCode](ctx, g, http.MethodPost, "/v1/codes/redemption", request, options)
 }

@@ -244,6 +244,13 @@ type ByID struct {
 	ID       string `json:"-" path:"id"`
 }
 
+// CancelCode is the request of PUT /v1/codes/{id}/cancellation.
+type CancelCode struct {
+	ID string `json:"-" path:"id"`
+	// Compact JWS of type hutong-code-cancellation+jwt over {channel, subject, code}.
+	Cancellation string `json:"cancellation"`
+}
+
 // CaseByID is the request of GET /v1/cases/{id}.
 type CaseByID struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
@@ -667,10 +674,8 @@ type Draft struct {
 
 // DraftCode is the request of POST /v1/code-drafts.
 type DraftCode struct {
-	// The dataset that may be read.
-	Dataset string `json:"dataset"`
-	// The fields that may be read, and nothing else.
-	Fields []string `json:"fields"`
+	// The datasets that may be read, each with the fields, and nothing else.
+	Datasets []exchange.CodeDataset `json:"datasets"`
 	// Code: what for.
 	Purpose string `json:"purpose"`
 	// The agency at whose window it may be redeemed; without it, any with a part in the case.
@@ -1333,7 +1338,7 @@ type RedeemCode struct {
 	Case string `json:"case"`
 	// The eight digits the citizen says. Each time they are sent is an attempt; a code has five.
 	Digits string `json:"digits,omitempty"`
-	// With digits: which dataset the code is for, where the citizen has open codes for several.
+	// With digits: a dataset the code is for, where the citizen has open codes for several.
 	Dataset string `json:"dataset,omitempty"`
 	// Instead of digits: the text of the QR code the citizen shows.
 	Ticket string `json:"ticket,omitempty"`
@@ -1355,7 +1360,12 @@ type RedeemedCode struct {
 	Block uint64 `json:"block"`
 	// The same request was carried out before; nothing was written now.
 	Replayed bool `json:"replayed,omitempty"`
-	// The consent that was made of it.
+	// The consents that were made of it, one for each dataset.
+	Consents []RedeemedConsent `json:"consents"`
+}
+
+// RedeemedConsent: One of the consents that a code was redeemed for.
+type RedeemedConsent struct {
 	Consent string `json:"consent"`
 	// What may be read.
 	Dataset string `json:"dataset"`

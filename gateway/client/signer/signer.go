@@ -141,6 +141,14 @@ func (s Signer) Code(d api.DraftedCode) (jws string, ticket exchange.CodeTicket,
 	return jws, ticket, err
 }
 
+// Cancellation signs that a one-time code is taken back.
+func (s Signer) Cancellation(code string) (string, error) {
+	if err := exchange.CheckIdentifier("code", code); err != nil {
+		return "", err
+	}
+	return signed.Sign(s.key, exchange.CancellationKind, exchange.Cancellation{Channel: s.channel, Subject: s.subject, Code: code})
+}
+
 // Sign signs any content of a kind, such as an application.
 func (s Signer) Sign(kind string, content any) (string, error) {
 	return signed.Sign(s.key, kind, content)

@@ -49,11 +49,11 @@ func TestTheRulesAcceptWhatIsSigned(t *testing.T) {
 	require.NoError(t, err)
 
 	code, ticket, err := s.Code(api.DraftedCode{Salt: "c3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3M", Terms: exchange.CodeTerms{
-		Channel: channel, Subject: alice, Dataset: terms.Dataset, Fields: terms.Fields, Purpose: terms.Purpose, MaxUses: 1, From: now,
+		Channel: channel, Subject: alice, Datasets: []exchange.CodeDataset{{Dataset: terms.Dataset, Fields: terms.Fields}}, Purpose: terms.Purpose, MaxUses: 1, From: now,
 		Until: now.Add(time.Minute), ConsentUntil: now.Add(time.Hour), Nonce: terms.Nonce,
 	}})
 	require.NoError(t, err)
-	given, _, err := exchange.GiveCode{JWS: code}.Give(ticket.Code, channel, subject, dataset, kernel.At(now))
+	given, _, err := exchange.GiveCode{JWS: code}.Give(ticket.Code, channel, subject, []exchange.Dataset{dataset}, kernel.At(now))
 	require.NoError(t, err)
 	hash, err := exchange.HashCode(ticket.Salt, channel, alice, ticket.Digits)
 	require.NoError(t, err)
@@ -61,6 +61,10 @@ func TestTheRulesAcceptWhatIsSigned(t *testing.T) {
 	id, err := given.Terms.ID()
 	require.NoError(t, err)
 	require.Equal(t, id, ticket.Code)
+	jws, err = s.Cancellation(id)
+	require.NoError(t, err)
+	_, _, err = given.Cancel(exchange.CancelCode{Code: id, JWS: jws}, channel, subject)
+	require.NoError(t, err)
 
 	next := newSigner(t)
 	rotation, err := s.Rotation(next)
@@ -92,6 +96,8 @@ func TestNothingIsSignedForOthers(t *testing.T) {
 	_, err = s.Rotation(other)
 	require.ErrorIs(t, err, ErrOther)
 	_, err = s.Revocation("x")
+	require.Error(t, err)
+	_, err = s.Cancellation("x")
 	require.Error(t, err)
 }
 

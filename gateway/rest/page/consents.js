@@ -2,7 +2,7 @@
 // /consents#ask=TERMS, where TERMS is base64url of the terms as JSON: dataset, fields, consumer, purpose, case, max_uses,
 // valid_from, valid_until. Channel, subject and nonce are filled in here.
 
-let signer = null, asked = null;
+let signer = null, asked = null, shown = null; // shown: the code on the page
 const names = { agencies: new Map(), datasets: new Map() };
 
 const tell = (...line) => element("says").replaceChildren(...line);
@@ -126,14 +126,21 @@ async function agree() {
 
 async function makeCode() {
   const { dataset, fields, consumer, purpose, case: id } = asked;
-  const draft = await call("POST", "/v1/code-drafts", { dataset, fields, consumer, purpose, case: id });
+  const draft = await call("POST", "/v1/code-drafts", { datasets: [{ dataset, fields }], consumer, purpose, case: id });
   const made = await signer.code(draft), receipt = await call("POST", "/v1/codes", { code: made.code });
   const picture = await call("POST", "/v1/code-pictures", { ticket: made.ticket(receipt.id) });
   element("digits").textContent = made.digits.slice(0, 4) + " " + made.digits.slice(4);
   element("picture").src = "data:image/png;base64," + picture.png;
   element("code-until").replaceChildren(...both("有效至 ", "Valid until "), when(draft.terms.valid_until));
   element("code").hidden = false;
+  shown = receipt.id;
   tell(...both("授权码只能用一次。", "The code is good once."));
+}
+
+async function cancelCode() {
+  await call("PUT", `/v1/codes/${shown}/cancellation`, { cancellation: await signer.cancellation(shown) });
+  element("code").hidden = true;
+  tell(...both("授权码已作废。", "The code is cancelled."));
 }
 
 async function makeKey() {
@@ -165,5 +172,6 @@ element("sign-out").addEventListener("click", signOut);
 element("make-key").addEventListener("click", event => during(event.currentTarget, makeKey));
 element("agree").addEventListener("click", event => during(event.currentTarget, agree));
 element("make-code").addEventListener("click", event => during(event.currentTarget, makeCode));
+element("cancel-code").addEventListener("click", event => during(event.currentTarget, cancelCode));
 window.addEventListener("hashchange", () => signedIn(who()));
 session();

@@ -141,6 +141,11 @@ export class Signer {
     return jws(this.#pair, "hutong-revocation+jwt", { channel: this.channel, subject: this.subject, consent });
   }
 
+  // cancellation signs that a one-time code is taken back (PUT /v1/codes/{id}/cancellation).
+  async cancellation(code) {
+    return jws(this.#pair, "hutong-code-cancellation+jwt", { channel: this.channel, subject: this.subject, code });
+  }
+
   // code makes the digits of a one-time code of a draft ({terms, salt}, POST /v1/code-drafts) and signs its terms.
   async code({ terms, salt }) {
     this.#own(terms);
