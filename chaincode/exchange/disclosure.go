@@ -148,12 +148,8 @@ func (d Details) Validate() error {
 	)
 }
 
-// Document salts details.
-func (d Details) Document() (commitment.Document, error) {
-	return commitment.New(d.values())
-}
-
-func (d Details) values() map[string]any {
+// Values are the values of the details' document.
+func (d Details) Values() map[string]any {
 	return map[string]any{
 		"consumer": d.Consumer, "dataset": d.Dataset, "fields": d.Fields, "purpose": d.Purpose, "legal_basis": d.LegalBasis,
 		"case": d.Case, "grant": d.Grant, "selector": d.Selector,

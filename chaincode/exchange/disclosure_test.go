@@ -26,7 +26,7 @@ func sealDetails() exchange.Details {
 }
 
 func document(t require.TestingT, d exchange.Details) (document commitment.Document, root string) {
-	document, err := d.Document()
+	document, err := commitment.New(d.Values())
 	require.NoError(t, err)
 	root, err = document.Root()
 	require.NoError(t, err)

@@ -72,6 +72,8 @@ type Peers interface {
 	Sealed(ctx context.Context, msp, commitment, agency string) (seal.Envelope, error)
 	// Deliver asks a provider's gateway to deliver a use.
 	Deliver(ctx context.Context, msp, use string, selector Delivery) (seal.Envelope, error)
+	// DemandOpening asks the gateway of a sealed use's consumer to open it, whose date has come.
+	DemandOpening(ctx context.Context, msp, use string) (Opened, error)
 	// Chunk fetches a chunk of a file that was delivered.
 	Chunk(ctx context.Context, msp, use, stream string, number int) (SealedChunk, error)
 	// OpenCode asks the citizens' gateway whether the digits entered for a code are the right ones.

@@ -20,6 +20,7 @@ import (
 // Delivery asks a provider's gateway to deliver a use.
 type Delivery struct {
 	Selector *seal.Envelope `json:"selector,omitempty" doc:"The particulars the record is found by, sealed to the provider; their commitment is the one of the use. Not needed once something was prepared."`
+	Details  *seal.Envelope `json:"details,omitempty" doc:"Of a use that is sealed: its details, sealed to the provider; their commitment is the one in the subject's log."`
 	Block    uint64         `json:"block" doc:"The block the use is in."`
 	Wait     bool           `json:"wait,omitempty" doc:"Let the sealed payload wait for the consumer at the peers of its organisation, if it is small enough: the consumer's gateway is not there to take it."`
 	Watch    bool           `json:"watch,omitempty" doc:"The consumer has subscribed to the record: the provider is to keep the selector."`
@@ -45,7 +46,14 @@ func (a *App) deliver(ctx context.Context, id string, d Delivery) (seal.Envelope
 			return none, err
 		}
 	}
-	warrant, err := a.warrant(ctx, id)
+	var warrant exchange.Warrant
+	var details commitment.Document
+	var err error
+	if d.Details != nil {
+		warrant, details, err = a.sealedWarrant(ctx, id, *d.Details)
+	} else {
+		warrant, err = a.warrant(ctx, id)
+	}
 	if err != nil {
 		return none, err
 	}
@@ -90,6 +98,9 @@ func (a *App) deliver(ctx context.Context, id string, d Delivery) (seal.Envelope
 	if use.PreviewRequired {
 		return none, a.prepare(ctx, as, use, document)
 	}
+	if use.Secret() {
+		return a.handOverBy(ctx, use, document, func(envelope seal.Envelope) error { return a.deliverSealed(ctx, as, use, envelope, details) })
+	}
 	return a.handOver(ctx, as, use, document, d.Wait)
 }
 
@@ -106,6 +117,17 @@ func (a *App) askWarrants(ctx context.Context, uses []string) (answer exchange.W
 
 // handOver seals a document to the consumer and records the delivery; wait puts it where the consumer's peers keep it.
 func (a *App) handOver(ctx context.Context, as ledger.Signer, use exchange.Use, document commitment.Document, wait bool) (seal.Envelope, error) {
+	return a.handOverBy(ctx, use, document, func(envelope seal.Envelope) error {
+		if wait {
+			return a.leave(ctx, as, use, envelope)
+		}
+		_, err := a.submit(ctx, as, exchange.Name, exchange.UseDeliver, deliveryKey(use, envelope), "", exchange.DeliverUse{Use: use.ID, Commitment: envelope.Commitment})
+		return err
+	})
+}
+
+// handOverBy seals a document to the consumer and has the delivery recorded.
+func (a *App) handOverBy(ctx context.Context, use exchange.Use, document commitment.Document, record func(seal.Envelope) error) (seal.Envelope, error) {
 	var none seal.Envelope
 	envelope, err := a.sealTo(ctx, use.Consumer, document)
 	if err != nil {
@@ -115,11 +137,7 @@ func (a *App) handOver(ctx context.Context, as ledger.Signer, use exchange.Use, 
 	if err := a.Vault.Put(ctx, vault.Entry{Kind: vault.Delivery, Case: use.Case, Envelope: envelope}); err != nil {
 		return none, err
 	}
-	if wait {
-		err = a.leave(ctx, as, use, envelope)
-	} else {
-		_, err = a.submit(ctx, as, exchange.Name, exchange.UseDeliver, deliveryKey(use, envelope), "", exchange.DeliverUse{Use: use.ID, Commitment: envelope.Commitment})
-	}
+	err = record(envelope)
 	if errors.Is(err, exchange.ErrAlreadyDelivered) { // another request for the same delivery was quicker
 		if use, err = a.useNow(ctx, use.ID); err != nil {
 			return none, err

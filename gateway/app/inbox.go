@@ -30,18 +30,10 @@ func (a *App) leave(ctx context.Context, as ledger.Signer, use exchange.Use, env
 		return err
 	}
 	request.Waits = true
-	c, err := command(deliveryKey(use, envelope), "", request)
-	if err != nil {
-		return err
-	}
-	outcome, err := a.Ledger.SubmitPrivate(ctx, as, exchange.Name, exchange.UseDeliver, c, ledger.Private{
+	_, err = a.beside(ctx, as, exchange.UseDeliver, deliveryKey(use, envelope), "", request, ledger.Private{
 		Transient: map[string][]byte{exchange.TransientPayload(use.ID): payload},
 		Endorsers: []string{a.MSP, access.MSPOf(use.Consumer)},
 	})
-	if err != nil {
-		return err
-	}
-	_, err = receipt(outcome)
 	return err
 }
 

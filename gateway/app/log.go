@@ -38,8 +38,16 @@ type MyUses struct {
 // LoggedUse is one entry of the citizen's access log.
 type LoggedUse struct {
 	exchange.Entry
-	Status string        `json:"status" doc:"requested, delivered or acknowledged; prepared, released or refused where you look first; of a verification without the provider, what it found."`
+	Status string        `json:"status" doc:"sealed until it is opened, if its disclosure was delayed; requested, delivered or acknowledged; prepared, released or refused where you look first; of a verification without the provider, what it found."`
 	Words  exchange.Text `json:"words" doc:"The entry in plain words; times in them are Beijing time."`
+	Opened *OpenedEntry  `json:"opened,omitempty" doc:"Of an entry that was sealed and is open: what it was about. The entry itself stays as it was sealed."`
+}
+
+// OpenedEntry is what a sealed entry was about.
+type OpenedEntry struct {
+	exchange.Disclosure
+	At   time.Time        `json:"at" doc:"When it was opened."`
+	Says exchange.Details `json:"says" doc:"What the document says."`
 }
 
 // UseLog is a page of the citizen's access log with its head.
@@ -67,6 +75,9 @@ func (a *App) MyUses(ctx context.Context, who Actor, req MyUses) (answer UseLog,
 		Noun: "use", Subject: who.Subject, Peer: req.Consumer, Kind: req.Dataset, Case: req.Case, CreatedSince: req.Since, CreatedBefore: req.Before,
 		ByNumber: true, LastNumber: req.Count, Descending: true, PageSize: req.PageSize, PageToken: req.PageToken,
 	}
+	if req.Consumer != "" {
+		q.Unlike = exchange.UnderSeal // whose it is would show by its being there
+	}
 	if req.Count > 0 {
 		if req.Consumer+req.Dataset+req.Case != "" || !req.Since.IsZero() || !req.Before.IsZero() {
 			return answer, fault.Field("query.count", "alone", "a proof is of entries that follow each other; leave the filters out")
@@ -84,6 +95,13 @@ func (a *App) MyUses(ctx context.Context, who Actor, req MyUses) (answer UseLog,
 	words := newWords(a)
 	for i, u := range uses {
 		answer.Items[i] = LoggedUse{Entry: u.Entry(), Status: u.Status}
+		if d, open := u.Disclosure(); open {
+			says, err := d.Opens(u.Entry())
+			if err != nil {
+				return answer, err
+			}
+			answer.Items[i].Opened = &OpenedEntry{d, u.Seal.OpenedAt, says}
+		}
 		if answer.Items[i].Words, err = words.of(ctx, u); err != nil {
 			return answer, err
 		}
@@ -159,6 +177,9 @@ func (a *App) MyLog(ctx context.Context, who Actor, req MyLog) (file audit.LogFi
 		}
 		for _, u := range uses {
 			file.Entries = append(file.Entries, u.Entry())
+			if d, open := u.Disclosure(); open {
+				file.Disclosures = append(file.Disclosures, d)
+			}
 		}
 	}
 	file.Proof, err = a.prove(ctx, log.Subject, from, q.LastNumber, log.Count)

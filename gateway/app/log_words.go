@@ -24,8 +24,12 @@ func newWords(a *App) *words {
 	return &words{a, a.now(), map[string]exchange.Text{}, map[string]exchange.Dataset{}, map[string]exchange.Text{}}
 }
 
-// of tells a use: who asked for what, from whom, what for, on what basis, for which case, when, and what came of it.
+// of tells a use: who asked for what, from whom, what for, on what basis, for which case, when, and what came of it; of one that
+// is sealed, that there was one and when it is opened.
 func (w *words) of(ctx context.Context, u exchange.Use) (t exchange.Text, err error) {
+	if u.Secret() {
+		return w.sealed(u), nil
+	}
 	consumer, err := w.agency(ctx, u.Consumer)
 	if err != nil {
 		return t, err
@@ -57,7 +61,27 @@ func (w *words) of(ctx context.Context, u exchange.Use) (t exchange.Text, err er
 		dataset.Name.Zh + "”中的" + fields.Zh + "（依据：" + u.LegalBasis + "；案件：" + u.Case + "）。" + status.Zh
 	t.En = at.Format("2 January 2006, 15:04") + ": " + consumer.En + act.En + fields.En + " in “" +
 		dataset.Name.En + "”, " + consent.En + "for “" + purpose.En + "” (legal basis: " + u.LegalBasis + "; case: " + u.Case + "). " + status.En
+	if u.Seal != nil {
+		opened := u.Seal.OpenedAt.In(exchange.Beijing)
+		t.Zh += "此记录于" + at.Format("2006年1月2日") + "封存，" + opened.Format("2006年1月2日") + "公开。"
+		t.En += " This was sealed on " + at.Format("2 January 2006") + " and opened on " + opened.Format("2 January 2006") + "."
+	}
 	return t, nil
+}
+
+// sealed tells a use that is not open.
+func (w *words) sealed(u exchange.Use) (t exchange.Text) {
+	at, opens := u.Created.At.In(exchange.Beijing), u.Seal.OpensAt.In(exchange.Beijing)
+	t.Zh = at.Format("2006年1月2日 15:04") + "，有机关依法使用了您的数据。由谁、为何使用以及使用了哪些数据，暂予封存，"
+	t.En = at.Format("2 January 2006, 15:04") + ": an agency used your data. Which agency, which data and what for is sealed"
+	if u.Overdue(w.now) == exchange.OverdueOpening {
+		t.Zh += "本应于" + opens.Format("2006年1月2日") + "公开，至今未公开。您可以要求公开。"
+		t.En += "; it should have been opened on " + opens.Format("2 January 2006") + " and was not. You may demand that it is."
+		return t
+	}
+	t.Zh += "最迟于" + opens.Format("2006年1月2日") + "公开。"
+	t.En += ", and will be opened on " + opens.Format("2 January 2006") + " at the latest."
+	return t
 }
 
 func (w *words) status(u exchange.Use) exchange.Text {

@@ -28,6 +28,8 @@ func overdue(q *store.Query, missing string, at time.Time) {
 		q.OneOf, q.CreatedBefore = exchange.Awaited, at.Add(-exchange.DeliveryPeriod)
 	case exchange.OverdueReceipt:
 		q.Status, q.ChangedBefore = exchange.Delivered, at.Add(-exchange.ReceiptPeriod)
+	case exchange.OverdueOpening: // of those that are sealed; when each is to be opened, the tables do not know
+		q.Status = exchange.UnderSeal
 	}
 }
 

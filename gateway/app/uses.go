@@ -98,6 +98,11 @@ func (a *App) carryThrough(ctx context.Context, who Actor, as ledger.Signer, req
 	if err != nil {
 		return answer, err
 	}
+	return a.finish(ctx, who, as, use, requested, selector)
+}
+
+// finish takes a use from where it is to its acknowledgement.
+func (a *App) finish(ctx context.Context, who Actor, as ledger.Signer, use exchange.Use, requested Receipt, selector commitment.Document) (answer Used, err error) {
 	answer = Used{Number: use.Number, Delivery: use.Delivery}
 	if use.Status != exchange.Acknowledged {
 		if answer.Delivery, err = a.receive(ctx, use, requested.Block, selector); err != nil {
@@ -182,7 +187,13 @@ func (a *App) delivered(ctx context.Context, use exchange.Use, block uint64, sel
 	if err != nil {
 		return seal.Envelope{}, err
 	}
-	return a.ask(ctx, use, Delivery{Selector: &sealed, Block: block})
+	d := Delivery{Selector: &sealed, Block: block}
+	if use.Secret() {
+		if d.Details, err = a.sealedDetails(ctx, use); err != nil {
+			return seal.Envelope{}, err
+		}
+	}
+	return a.ask(ctx, use, d)
 }
 
 // ask asks the provider's gateway, which may be this one, to deliver a use.
@@ -305,9 +316,9 @@ func (a *App) grantFor(ctx context.Context, agency string, r exchange.RequestUse
 type Uses struct {
 	Listing
 	As     string `query:"as" json:"-" enum:"consumer,provider" doc:"As whom the agency has a part in them; consumer if absent."`
-	Status string `query:"status" json:"-" enum:"requested,prepared,released,refused,delivered,acknowledged,proven,absent,withdrawn,superseded,mismatched,stale" doc:"Only uses of this status."`
+	Status string `query:"status" json:"-" enum:"sealed,requested,prepared,released,refused,delivered,acknowledged,proven,absent,withdrawn,superseded,mismatched,stale" doc:"Only uses of this status."`
 	Case   string `query:"case" json:"-" max:"64" doc:"Only uses for this case."`
-	Late   string `query:"late" json:"-" enum:"delivery,receipt" doc:"Only uses that do not match: requested and not delivered in time, or delivered and without a receipt a day later."`
+	Late   string `query:"late" json:"-" enum:"delivery,receipt,opening" doc:"Only uses that do not match: requested and not delivered in time, delivered and without a receipt a day later, or sealed and not opened at their date (a page of those may have fewer items, or none, and more behind)."`
 }
 
 // Uses lists an agency's uses of others' data, or others' uses of its own; all of them for an auditor.
@@ -328,6 +339,9 @@ func (a *App) Uses(ctx context.Context, who Actor, req Uses) (page Records[excha
 			return page, err
 		}
 	}
+	if req.Late == exchange.OverdueOpening {
+		return a.lateOpenings(ctx, req.Listing, q)
+	}
 	return records[exchange.Use](ctx, a, req.Listing, q)
 }
 
@@ -347,7 +361,7 @@ func (a *App) Use(ctx context.Context, who Actor, req ByID) (item Item[exchange.
 	}
 	switch who.Role {
 	case Citizen:
-		item.Item.Created.Staff, item.Item.Changed.Staff = "", "" // which agency is the subject's business, which officer is not
+		item.Item = toSubject(item.Item)
 		return item, who.self(item.Item.Subject, "use")
 	case Officer:
 		if who.own(item.Item.Provider) == nil {
@@ -384,6 +398,9 @@ func (a *App) Payload(ctx context.Context, who Actor, req PayloadOf) (p Payload,
 	}
 	p.Use = item.Item
 	if err := who.own(p.Use.Consumer); err != nil {
+		return p, err
+	}
+	if p.Use, err = a.unsealed(ctx, p.Use); err != nil {
 		return p, err
 	}
 	if p.Use.Delivery == "" {

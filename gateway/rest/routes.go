@@ -10,6 +10,6 @@ import (
 // only the table is wanted (documents, matrices): rows name its methods without calling them.
 func Routes(a *app.App) []Route {
 	return slices.Concat(
-		directoryRoutes(a), requirementRoutes(a), grantRoutes(a), citizenRoutes(a), officerRoutes(a), certificateRoutes(a), auditRoutes(a), betweenRoutes(a), eventRoutes(a), offlineRoutes(a), anchorRoutes(a), subscriptionRoutes(a), verifyRoutes(a), previewRoutes(a),
+		directoryRoutes(a), requirementRoutes(a), grantRoutes(a), citizenRoutes(a), officerRoutes(a), certificateRoutes(a), auditRoutes(a), betweenRoutes(a), eventRoutes(a), offlineRoutes(a), anchorRoutes(a), subscriptionRoutes(a), verifyRoutes(a), previewRoutes(a), disclosureRoutes(a),
 	)
 }

@@ -19,7 +19,7 @@ func betweenRoutes(a *app.App) []Route {
 			Doc: Doc{Tag: "between gateways", Summary: "Deliver a use", Detail: "The use must be on the ledger with a provider of this gateway, and the selector must be the one it committed to. The answer is sealed to the consumer's registered key: " +
 				"whoever asks, nobody else can open it. Where the subject looks first, what it shall see is prepared, and the answer is `exchange.not_released` until it has released it."},
 			Reasons: []string{
-				"use.missing", "use.selector_mismatch", "use.claims_mismatch", "access.other_agency", "dataset.missing", "exchange.delivery_late", "exchange.dataset_withdrawn", "exchange.field_unknown", "exchange.grant_withdrawn", "exchange.grant_expired", "exchange.consent_revoked", "exchange.consent_expired", "exchange.not_released", "exchange.use_refused", "use.purged",
+				"use.missing", "use.selector_mismatch", "use.claims_mismatch", "access.other_agency", "dataset.missing", "exchange.delivery_late", "exchange.dataset_withdrawn", "exchange.field_unknown", "exchange.grant_withdrawn", "exchange.grant_expired", "exchange.consent_revoked", "exchange.consent_expired", "exchange.not_released", "exchange.use_refused", "use.purged", "exchange.use_sealed", "exchange.not_sealed", "exchange.details_mismatch",
 				"exchange.agency_unregistered", "sealed.missing", "sealed.cannot_open", "sealed.other_content", "schema.missing", "record.missing", "record.ambiguous", "record.other_subject", "record.off_schema", "connector.not_configured", "connector.field", "connector.holder", "connector.timeout", "connector.failed", "connector.unavailable", "connector.type",
 				"gateway.not_served", "projection.behind",
 			},

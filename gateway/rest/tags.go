@@ -14,6 +14,7 @@ var chineseTags = map[string]string{
 	"codes":             "一次性授权码",
 	"tasks":             "待办任务",
 	"uses":              "用数",
+	"sealed uses":       "封存用数",
 	"subscriptions":     "变更订阅",
 	"certificates":      "电子证照",
 	"certificate types": "证照类型",

@@ -197,6 +197,7 @@ func (t *tour) deciding() {
 	t.call("POST /v1/uses/{id}/delivery", "services", nobody, asked, use)
 	t.following(use)
 	t.verifying(id)
+	t.sealing()
 	require.NoError(t, t.city.Gateways["services"].Vault.PutChunk(t.Context(), vault.Chunk{Stream: root, Use: use, Sealed: "AAAA"}))
 	t.call("GET /v1/uses/{id}/chunks/{stream}/{number}", "services", nobody, nil, use, root, "0")
 	t.call("PUT /v1/uses/{id}/purge", "market", "officer.regulation", app.PurgeUse{Reason: "case.over"}, use)

@@ -53,7 +53,8 @@ type Gateway struct {
 	connectors *connector.Set
 	announcer  *announcer
 	reconciler *reconciler
-	resumeJobs func() error           // of anchoring
+	resumeJobs func() error // of anchoring
+	opener     *opener
 	webhooks   *webhook.Deliverer     // nil where none are served
 	pseudonyms *credential.Pseudonyms // nil where citizens are not served
 	rest       *rest.Server
@@ -92,6 +93,9 @@ func Open(ctx context.Context, c *config.Config, log *slog.Logger) (g *Gateway, 
 	}
 	g.resumeJobs = application.ResumeAnchorJobs
 	if g.reconciler, err = g.newReconciler(application); err != nil {
+		return g, err
+	}
+	if g.opener, err = g.newOpener(application); err != nil {
 		return g, err
 	}
 	return g, g.openREST(application)

@@ -53,6 +53,11 @@ func (n neighbours) Deliver(ctx context.Context, msp, use string, selector app.D
 	return ask[seal.Envelope](ctx, n, msp, http.MethodPost, "/v1/uses/"+url.PathEscape(use)+"/delivery", selector)
 }
 
+// DemandOpening implements app.Peers.
+func (n neighbours) DemandOpening(ctx context.Context, msp, use string) (app.Opened, error) {
+	return ask[app.Opened](ctx, n, msp, http.MethodPost, "/v1/uses/"+url.PathEscape(use)+"/opening-demand", nil)
+}
+
 // Chunk implements app.Peers.
 func (n neighbours) Chunk(ctx context.Context, msp, use, stream string, number int) (app.SealedChunk, error) {
 	path := "/v1/uses/" + url.PathEscape(use) + "/chunks/" + url.PathEscape(stream) + "/" + strconv.Itoa(number)

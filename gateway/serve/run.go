@@ -70,6 +70,7 @@ func (g *Gateway) Serve(ctx context.Context, ready func(net.Addr)) error {
 	rounds.Go(func() { g.announcer.run(background) })
 	rounds.Go(func() { g.reconciler.run(background) })
 	rounds.Go(func() { g.resumeAnchorJobs(background) })
+	rounds.Go(func() { g.opener.run(background) })
 
 	failed := make(chan error, len(servers))
 	for i, server := range servers {

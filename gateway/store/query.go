@@ -47,6 +47,7 @@ func found[T any](item T, err error) (T, bool, error) {
 // number.
 type Query struct {
 	OneOf         []string // statuses
+	Unlike        string   // a status that records do not have
 	Numbered      bool     // only records that have a number
 	Numbers       []int    // only those of these numbers
 	ChangedBefore time.Time
@@ -105,6 +106,9 @@ func (q Query) selection() selection {
 	sel.is("kind", q.Kind)
 	sel.is("status", q.Status)
 	sel.oneOf("status", anyOf(q.OneOf))
+	if q.Unlike != "" {
+		sel.where, sel.values = append(sel.where, "status <> ?"), append(sel.values, q.Unlike)
+	}
 	if q.Numbered {
 		sel.between("number", 1, 0)
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/exchange"
@@ -16,6 +18,8 @@ type LogFile struct {
 	Statement statement.Statement `json:"statement" doc:"What several organisations' peers say of the log's head: how many entries there are, and the root over all of them."`
 	Entries   []exchange.Entry    `json:"entries" doc:"In the order of their numbers, without a gap."`
 	Proof     exchange.LogProof   `json:"proof" doc:"That the entries are those of the log that the statement is of."`
+	// Disclosures open entries that were sealed.
+	Disclosures []exchange.Disclosure `json:"disclosures,omitempty" doc:"What entries that were sealed are about, of those that are open: with the salts, so that everybody can hold them against the entry."`
 }
 
 // LogReport says what files prove of a log.
@@ -26,6 +30,9 @@ type LogReport struct {
 	Organisations []string  // who stated it
 	Proved        int       // entries that are in the files and were proved
 	Missing       int       // the first number that is in no file; 0: the files have the whole log
+	Opened        int       // entries that were sealed, with details that are those that were sealed
+	Sealed        int       // entries that are sealed
+	Overdue       []int     // numbers of those that should have been opened when the log was stated
 }
 
 // ErrLog says that files do not prove a log.
@@ -68,12 +75,38 @@ func CheckLog(t statement.Trust, files ...LogFile) (r LogReport, err error) {
 		whole = append(whole, e)
 	}
 	r.Proved = len(whole)
+	if err := r.disclose(entries, files); err != nil {
+		return r, err
+	}
 	if r.Missing == 0 {
 		if err := latest.Proves(whole, exchange.LogProof{}); err != nil {
 			return r, fmt.Errorf("%w: %w", ErrLog, err)
 		}
 	}
 	return r, nil
+}
+
+// disclose holds every disclosure against its entry, and counts what is left sealed.
+func (r *LogReport) disclose(entries map[int]exchange.Entry, files []LogFile) error {
+	opened := map[int]bool{}
+	for i, f := range files {
+		for _, d := range f.Disclosures {
+			if _, err := d.Opens(entries[d.Number]); err != nil {
+				return fmt.Errorf("%w: file %d: %w", ErrLog, i+1, err)
+			}
+			opened[d.Number] = true
+		}
+	}
+	r.Opened = len(opened)
+	for _, number := range slices.Sorted(maps.Keys(entries)) {
+		if e := entries[number]; e.Sealed != "" && !opened[number] {
+			r.Sealed++
+			if !r.At.Before(e.OpensAt) {
+				r.Overdue = append(r.Overdue, number)
+			}
+		}
+	}
+	return nil
 }
 
 // head is the log's head as stated, after everything of the file was checked against it.

@@ -100,6 +100,7 @@ func compare(x, y exchange.Count) int {
 type Unmatched struct {
 	Undelivered    []exchange.Use // requested, and not delivered by deliver_until
 	Unacknowledged []exchange.Use // delivered, and no receipt within exchange.ReceiptPeriod
+	Unopened       []exchange.Use // sealed, and not opened at their date
 }
 
 // Debts sums them up: what agencies owe each other by a time, in order.
@@ -121,9 +122,11 @@ func (u *Usage) Unmatched(at time.Time) (all Unmatched) {
 			all.Undelivered = append(all.Undelivered, use)
 		case exchange.OverdueReceipt:
 			all.Unacknowledged = append(all.Unacknowledged, use)
+		case exchange.OverdueOpening:
+			all.Unopened = append(all.Unopened, use)
 		}
 	}
-	for _, list := range [][]exchange.Use{all.Undelivered, all.Unacknowledged} {
+	for _, list := range [][]exchange.Use{all.Undelivered, all.Unacknowledged, all.Unopened} {
 		slices.SortFunc(list, func(x, y exchange.Use) int {
 			if c := x.Created.At.Compare(y.Created.At); c != 0 {
 				return c

@@ -17,6 +17,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/client/api"
 	"github.com/hutong-gov/hutong/network/audit"
 	"github.com/hutong-gov/hutong/network/statement"
 	"github.com/hutong-gov/hutong/test/story"
@@ -60,6 +61,63 @@ func TestNetworkLogIsProvedOffline(t *testing.T) {
 	auditsBlocks(ctx, t, c, officer, applied.ID)
 	_, err = citizen.Withdraw(ctx, applied.ID)
 	require.NoError(t, err)
+	sealed(ctx, t, c, citizen, trust)
+}
+
+// sealed has an inquiry made into the citizen across two organisations. Until it is opened, which its gateway does by itself at the
+// date, nothing of what it is about is in any block, and the log proves that there was one.
+func sealed(ctx context.Context, t *testing.T, c *testCity, citizen story.Person, trust statement.Trust) {
+	t.Helper()
+	const dataset, purpose, basis, file = "market.regulation/enterprise", "inquiry.fraud", "Rules of Inquiry, art. 9", "Inquiry 2026-17"
+	from := time.Now().UTC().Truncate(24 * time.Hour)
+	asked, err := api.Of(c.signIn(ctx, t, "services", "admin.police")).RequestGrant(ctx, api.RequestGrant{RequestGrant: exchange.RequestGrant{Dataset: dataset, Basis: "Inquiries Act", Terms: exchange.Terms{
+		Purposes: []string{purpose}, Fields: []string{"name"}, ValidFrom: from, ValidUntil: from.AddDate(1, 0, 0), DelayDays: 1,
+	}}})
+	require.NoError(t, err)
+	owner, officer := api.Of(c.signIn(ctx, t, "market", "admin.regulation")), api.Of(c.signIn(ctx, t, "services", "officer.police"))
+	_, err = owner.Grants(ctx, api.Grants{MinBlock: asked.Block})
+	require.NoError(t, err)
+	granted, err := owner.ApproveGrant(ctx, api.ApproveGrant{ID: asked.ID})
+	require.NoError(t, err)
+	_, err = officer.Grants(ctx, api.Grants{MinBlock: granted.Block})
+	require.NoError(t, err)
+	code, err := json.Marshal(c.world.Enterprises[0].Code)
+	require.NoError(t, err)
+	opens := time.Now().UTC().Truncate(time.Millisecond).Add(12 * time.Second)
+	used, err := officer.SealUse(ctx, api.SealUse{
+		Subject: citizen.Me.Pseudonym, Dataset: dataset, Fields: []string{"name"}, Purpose: purpose, LegalBasis: basis, File: file,
+		Selector: map[string]json.RawMessage{"credit_code": code}, OpensAt: opens,
+	})
+	require.NoError(t, err)
+	details, err := officer.SealedDetails(ctx, api.ByID{ID: used.ID, MinBlock: used.Block})
+	require.NoError(t, err)
+	texts := []string{basis, file}
+	for _, f := range details.Document.Fields {
+		texts = append(texts, f.Salt)
+	}
+	scan, err := story.ScanNetwork(ctx, c.network, append(texts, used.ID), story.BlocksLogsMetrics)
+	require.NoError(t, err)
+	if time.Now().Before(opens) { // else it may be open
+		for _, f := range scan.Found {
+			require.Equal(t, len(texts), f.Text, "text %d is in %s", f.Text, f.Where)
+		}
+	}
+	require.Positive(t, scan.In("block", len(texts)), "the search finds what is there")
+	report := func() audit.LogReport {
+		log, err := client.Do[audit.LogFile](ctx, citizen.Client, http.MethodGet, "/v1/subjects/me/log", nil)
+		require.NoError(t, err)
+		report, err := audit.CheckLog(trust, log)
+		require.NoError(t, err)
+		require.Equal(t, report.Count, report.Proved)
+		return report
+	}
+	first := report()
+	require.Equal(t, 1, first.Sealed+first.Opened)
+	require.Eventually(t, func() bool { return report().Opened == 1 }, time.Minute, time.Second, "its gateway opens it by itself")
+	item, err := officer.Use(ctx, api.ByID{ID: used.ID})
+	require.NoError(t, err)
+	require.Equal(t, []any{file, exchange.Acknowledged}, []any{item.Item.Case, item.Item.Status})
+	require.False(t, item.Item.Seal.OpenedAt.Before(opens))
 }
 
 // auditsBlocks runs the commands that read an auditor's blocks, and holds what they print against what REST answers from

@@ -37,7 +37,7 @@ func secret(grant string) exchange.Details {
 
 // sealing is a request for a sealed use with the document of its details, raw as it comes along.
 func (c *city) sealing(d exchange.Details) (request exchange.SealUse, sealed commitment.Document, raw []byte) {
-	sealed, err := d.Document()
+	sealed, err := commitment.New(d.Values())
 	require.NoError(c, err)
 	request = exchange.SealUse{Subject: alice, OpensAt: c.Now().Add(60 * day)}
 	request.Commitment, err = sealed.Root()
@@ -76,7 +76,7 @@ func TestASealedUse(t *testing.T) {
 	require.Equal(t, []any{dataset, "tax.check", exchange.Requested}, []any{basis.Use.Dataset, basis.Use.Purpose, basis.Use.Status})
 	deliver := exchange.DeliverUse{Use: use, Commitment: hashB}
 	c.refused("exchange.details_missing", housing, access.Agency, exchange.UseDeliver, deliver)
-	other, err := secret("").Document()
+	other, err := commitment.New(secret("").Values())
 	require.NoError(t, err)
 	wrong, err := json.Marshal(other)
 	require.NoError(t, err)

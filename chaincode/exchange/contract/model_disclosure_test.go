@@ -31,7 +31,7 @@ func (m *model) sealUse(*rapid.T) {
 		Consumer: g.consumer, Dataset: g.dataset, Fields: m.some("fields", columns), Purpose: m.pick("purpose", goals), LegalBasis: lawful,
 		Case: inquiry, Grant: g.id, Selector: hashA,
 	}
-	document, err := details.Document()
+	document, err := commitment.New(details.Values())
 	require.NoError(m.t, err)
 	raw, err := json.Marshal(document)
 	require.NoError(m.t, err)

@@ -246,7 +246,7 @@ func (c *City) Department(file string) string { return filepath.Join(c.databases
 
 // connect writes the departments' databases that an organisation has.
 func (c *City) connect(t testing.TB, organisation, dir string) string {
-	name, has := map[string]string{"services": "identity", "planning": "premises"}[organisation]
+	name, has := map[string]string{"services": "identity", "planning": "premises", "market": "enterprise"}[organisation]
 	if !has {
 		return ""
 	}

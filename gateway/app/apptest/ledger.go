@@ -272,6 +272,11 @@ func (p peers) Deliver(ctx context.Context, msp, use string, selector app.Delive
 	return to.App.Deliver(ctx, app.Actor{Role: app.Public}, app.Deliver{ID: use, Delivery: selector})
 }
 
+func (p peers) DemandOpening(ctx context.Context, msp, use string) (app.Opened, error) {
+	to := p.city.Gateways[access.Organisation(msp)]
+	return to.App.DemandOpening(ctx, app.Actor{Role: app.Public}, app.DemandOpening{ID: use})
+}
+
 func (p peers) Chunk(ctx context.Context, msp, use, stream string, number int) (app.SealedChunk, error) {
 	to := p.city.Gateways[access.Organisation(msp)]
 	return to.App.Chunk(ctx, app.Actor{Role: app.Public}, app.ChunkOf{ID: use, Stream: stream, Number: number})

@@ -1006,10 +1006,11 @@ func (g Gateway) Sealed(ctx context.Context, request SealedBy, options ...client
 // Reasons of its own: use.missing, use.selector_mismatch, use.claims_mismatch, access.other_agency, dataset.missing,
 // exchange.delivery_late, exchange.dataset_withdrawn, exchange.field_unknown, exchange.grant_withdrawn,
 // exchange.grant_expired, exchange.consent_revoked, exchange.consent_expired, exchange.not_released,
-// exchange.use_refused, use.purged, exchange.agency_unregistered, sealed.missing, sealed.cannot_open,
-// sealed.other_content, schema.missing, record.missing, record.ambiguous, record.other_subject, record.off_schema,
-// connector.not_configured, connector.field, connector.holder, connector.timeout, connector.failed,
-// connector.unavailable, connector.type, gateway.not_served, projection.behind.
+// exchange.use_refused, use.purged, exchange.use_sealed, exchange.not_sealed, exchange.details_mismatch,
+// exchange.agency_unregistered, sealed.missing, sealed.cannot_open, sealed.other_content, schema.missing,
+// record.missing, record.ambiguous, record.other_subject, record.off_schema, connector.not_configured,
+// connector.field, connector.holder, connector.timeout, connector.failed, connector.unavailable, connector.type,
+// gateway.not_served, projection.behind.
 func (g Gateway) Deliver(ctx context.Context, request Deliver, options ...client.Option) (Envelope, error) {
 	return send[Envelope](ctx, g, http.MethodPost, "/v1/uses/{id}/delivery", request, options)
 }
@@ -1481,4 +1482,59 @@ func (g Gateway) ReleaseUse(ctx context.Context, request ReleaseUse, options ...
 // subject.unregistered, access.other_subject.
 func (g Gateway) RefuseUse(ctx context.Context, request RefuseUse, options ...client.Option) (Receipt, error) {
 	return send[Receipt](ctx, g, http.MethodPut, "/v1/uses/{id}/refusal", request, options)
+}
+
+// SealUse is POST /v1/sealed-uses: fetch data and tell its subject later.
+//
+// For an inquiry, on a grant that allows a delay. The use takes its number in the subject's log at once; the entry
+// shows no more than the date on which it is opened, which cannot be put off. What needs consent or a preview cannot
+// be sealed. The same request with the same key goes on where it stopped.
+//
+// For officer.
+// Reasons of its own: subject.missing, dataset.missing, grant.missing, use.conflict, access.other_agency,
+// gateway.not_served, exchange.dataset_withdrawn, exchange.grant_missing, exchange.grant_mismatch,
+// exchange.grant_pending, exchange.grant_denied, exchange.grant_withdrawn, exchange.grant_suspended,
+// exchange.grant_not_yet_valid, exchange.grant_expired, exchange.purpose_not_granted, exchange.field_not_granted,
+// exchange.mode_not_granted, exchange.field_unknown, exchange.opening_past, exchange.delay_not_granted,
+// exchange.seal_excluded, exchange.quota_exhausted, exchange.ticket_taken, exchange.delivery_late,
+// exchange.commitment_mismatch, exchange.agency_unregistered, exchange.details_gone, exchange.not_sealed,
+// use.delivery_pending, use.selector_mismatch, use.purged, sealed.missing, sealed.cannot_open, sealed.other_content,
+// neighbour.unreachable, neighbour.unknown, record.missing, record.ambiguous, record.other_subject,
+// record.off_schema, connector.not_configured, connector.field, file.other_content.
+func (g Gateway) SealUse(ctx context.Context, request SealUse, options ...client.Option) (Used, error) {
+	return send[Used](ctx, g, http.MethodPost, "/v1/sealed-uses", request, options)
+}
+
+// SealedDetails is GET /v1/uses/{id}/details: show what a sealed use is about.
+//
+// To officers of the agency that sealed it: as the peers of its organisation keep it, and nobody else.
+//
+// For officer.
+// Reasons of its own: use.missing, access.other_agency, exchange.not_sealed, exchange.details_gone,
+// gateway.not_served, projection.behind.
+func (g Gateway) SealedDetails(ctx context.Context, request ByID, options ...client.Option) (SealedDetails, error) {
+	return send[SealedDetails](ctx, g, http.MethodGet, "/v1/uses/{id}/details", request, options)
+}
+
+// OpenUse is PUT /v1/uses/{id}/opening: open a sealed use.
+//
+// Before its date, or after. At its date the gateway opens it by itself. From then on the subject's log says what it
+// was about, and anybody can check that this is what was sealed.
+//
+// For officer.
+// Reasons of its own: use.missing, access.other_agency, exchange.not_sealed, exchange.already_opened,
+// exchange.details_gone, idempotency.conflict, gateway.not_served.
+func (g Gateway) OpenUse(ctx context.Context, request OpenUse, options ...client.Option) (Receipt, error) {
+	return send[Receipt](ctx, g, http.MethodPut, "/v1/uses/{id}/opening", request, options)
+}
+
+// DemandOpening is POST /v1/uses/{id}/opening-demand: demand that a sealed use is opened.
+//
+// Anybody may, once its date has come. The gateway of the agency that owes it opens it; another passes the demand on.
+//
+// For public.
+// Reasons of its own: use.missing, use.not_due, exchange.not_sealed, exchange.details_gone, gateway.not_served,
+// neighbour.unreachable, neighbour.unknown.
+func (g Gateway) DemandOpening(ctx context.Context, request DemandOpening, options ...client.Option) (Opened, error) {
+	return send[Opened](ctx, g, http.MethodPost, "/v1/uses/{id}/opening-demand", request, options)
 }

@@ -237,7 +237,7 @@ type Blocks struct {
 }
 
 // ByID is the request of GET /v1/grants/{id}, GET /v1/uses/{id}, GET /v1/certificates/{id}, GET
-// /v1/certificates/{id}/document, GET /v1/subscriptions/{id}, GET /v1/uses/{id}/preview.
+// /v1/certificates/{id}/document, GET /v1/subscriptions/{id}, GET /v1/uses/{id}/preview, GET /v1/uses/{id}/details.
 type ByID struct {
 	// Wait until the projection has this block: the block of a receipt makes sure the read sees the write.
 	MinBlock uint64 `json:"-" query:"min_block"`
@@ -653,6 +653,8 @@ type Deliver struct {
 	// The particulars the record is found by, sealed to the provider; their commitment is the one of the use. Not needed
 	// once something was prepared.
 	Selector *Envelope `json:"selector,omitempty"`
+	// Of a use that is sealed: its details, sealed to the provider; their commitment is the one in the subject's log.
+	Details *Envelope `json:"details,omitempty"`
 	// The block the use is in.
 	Block uint64 `json:"block"`
 	// Let the sealed payload wait for the consumer at the peers of its organisation, if it is small enough: the
@@ -660,6 +662,11 @@ type Deliver struct {
 	Wait bool `json:"wait,omitempty"`
 	// The consumer has subscribed to the record: the provider is to keep the selector.
 	Watch bool `json:"watch,omitempty"`
+}
+
+// DemandOpening is the request of POST /v1/uses/{id}/opening-demand.
+type DemandOpening struct {
+	ID string `json:"-" path:"id"`
 }
 
 // Done is the answer where there is nothing to say.
@@ -1038,16 +1045,21 @@ type LogFile struct {
 	Entries []exchange.Entry `json:"entries"`
 	// That the entries are those of the log that the statement is of.
 	Proof exchange.LogProof `json:"proof"`
+	// What entries that were sealed are about, of those that are open: with the salts, so that everybody can hold them
+	// against the entry.
+	Disclosures []exchange.Disclosure `json:"disclosures,omitempty"`
 }
 
 // LoggedUse: One entry of the citizen's access log.
 type LoggedUse struct {
 	exchange.Entry
-	// requested, delivered or acknowledged; prepared, released or refused where you look first; of a verification
-	// without the provider, what it found.
+	// sealed until it is opened, if its disclosure was delayed; requested, delivered or acknowledged; prepared, released
+	// or refused where you look first; of a verification without the provider, what it found.
 	Status string `json:"status"`
 	// The entry in plain words; times in them are Beijing time.
 	Words exchange.Text `json:"words"`
+	// Of an entry that was sealed and is open: what it was about. The entry itself stays as it was sealed.
+	Opened *OpenedEntry `json:"opened,omitempty"`
 }
 
 // Material is what a service needs, and where it comes from.
@@ -1132,6 +1144,28 @@ type OpenCode struct {
 	Digits Envelope `json:"digits"`
 	// The block the attempt is in.
 	Block uint64 `json:"block"`
+}
+
+// OpenUse is the request of PUT /v1/uses/{id}/opening.
+type OpenUse struct {
+	ID string `json:"-" path:"id"`
+}
+
+// Opened: Whether a sealed use is open.
+type Opened struct {
+	// When it is opened at the latest.
+	OpensAt time.Time `json:"opens_at"`
+	// When it was opened.
+	OpenedAt time.Time `json:"opened_at"`
+}
+
+// OpenedEntry is what a sealed entry was about.
+type OpenedEntry struct {
+	exchange.Disclosure
+	// When it was opened.
+	At time.Time `json:"at"`
+	// What the document says.
+	Says exchange.Details `json:"says"`
 }
 
 // Payload is a delivery, opened for the officer of the consumer.
@@ -1576,6 +1610,28 @@ type RotateKey struct {
 	Authorisation string `json:"authorisation"`
 }
 
+// SealUse is the request of POST /v1/sealed-uses.
+type SealUse struct {
+	// The pseudonym of the person or enterprise.
+	Subject string `json:"subject"`
+	// The dataset.
+	Dataset string `json:"dataset"`
+	// The fields to read.
+	Fields []string `json:"fields"`
+	// What for.
+	Purpose string `json:"purpose"`
+	// The rule that allows it.
+	LegalBasis string `json:"legal_basis"`
+	// The agency's own file number; no case of the ledger, which the subject would know.
+	File string `json:"file"`
+	// The grant it rests on, which allows the delay; found if absent.
+	Grant string `json:"grant,omitempty"`
+	// The particulars the record is found by; they travel sealed to the provider.
+	Selector map[string]json.RawMessage `json:"selector"`
+	// When the subject is told at the latest. It cannot be put off.
+	OpensAt time.Time `json:"opens_at"`
+}
+
 // SealedBy is the request of GET /v1/sealed/{commitment}/{agency}.
 type SealedBy struct {
 	Commitment string `json:"-" path:"commitment"`
@@ -1586,6 +1642,14 @@ type SealedBy struct {
 type SealedChunk struct {
 	// base64url; opens with the consumer's key, in its place in its stream.
 	Sealed string `json:"sealed"`
+}
+
+// SealedDetails is the answer of GET /v1/uses/{id}/details.
+type SealedDetails struct {
+	Details exchange.Details `json:"details"`
+	// With the salts: its commitment is the one that stands in the subject's log.
+	Document commitment.Document `json:"document"`
+	OpensAt  time.Time           `json:"opens_at"`
 }
 
 // ServiceByCode is the request of GET /v1/services/{code}.
@@ -1920,7 +1984,8 @@ type Uses struct {
 	Status string `json:"-" query:"status"`
 	// Only uses for this case.
 	Case string `json:"-" query:"case"`
-	// Only uses that do not match: requested and not delivered in time, or delivered and without a receipt a day later.
+	// Only uses that do not match: requested and not delivered in time, delivered and without a receipt a day later, or
+	// sealed and not opened at their date (a page of those may have fewer items, or none, and more behind).
 	Late string `json:"-" query:"late"`
 }
 

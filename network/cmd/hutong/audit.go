@@ -110,6 +110,12 @@ together they have every entry.`,
 
 func tellLog(out io.Writer, r audit.LogReport) {
 	fmt.Fprintf(out, "Subject     %s\nStated      %d entries, at %s\nSigned by   peers of %s\n", plain(r.Subject), r.Count, r.At.Format(time.RFC3339), strings.Join(r.Organisations, ", "))
+	if r.Sealed+r.Opened > 0 {
+		fmt.Fprintf(out, "Sealed      %d entries are not open; %d were opened, and are what was sealed\n", r.Sealed, r.Opened)
+	}
+	for _, number := range r.Overdue {
+		fmt.Fprintf(out, "Overdue     entry %d should have been opened, and was not\n", number)
+	}
 	if r.Missing == 0 {
 		fmt.Fprintf(out, "Proved      all %d entries: nothing was changed, and nothing is left out\n", r.Proved)
 		return

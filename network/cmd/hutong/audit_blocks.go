@@ -33,12 +33,13 @@ func auditReconcileCommand(options *network.Options) *cobra.Command {
 	lines, when := false, ""
 	command := &cobra.Command{
 		Use:   "reconcile",
-		Short: "List uses that do not match: requests without delivery, deliveries without receipt",
+		Short: "List uses that do not match: without delivery, without receipt, or sealed beyond their date",
 		Long: `Reads every block of a gateway's own peer, and nothing else, and lists the uses
 that were requested and not delivered by their deliver_until, and those that
-were delivered and have no receipt a day later; before that, what each agency
-owes which other, as GET /v1/unmatched-uses sums it up. With --json that is the
-output, one JSON object a line. The exit code is 0 only if there are none.`,
+were delivered and have no receipt a day later, and sealed uses that were not
+opened at their date; before that, what each agency owes which other, as GET
+/v1/unmatched-uses sums it up. With --json that is the output, one JSON object a
+line. The exit code is 0 only if there are none.`,
 		Example: `  hutong audit reconcile --gateway audit`,
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -80,7 +81,7 @@ func writeDebts(out io.Writer, debts []exchange.Debt) error {
 }
 
 func tellUnmatched(out io.Writer, debts []exchange.Debt, u audit.Unmatched, tip uint64) error {
-	fmt.Fprintf(out, "as of block %d: %d requests without delivery, %d deliveries without receipt\n", tip, len(u.Undelivered), len(u.Unacknowledged))
+	fmt.Fprintf(out, "as of block %d: %d requests without delivery, %d deliveries without receipt, %d sealed uses not opened\n", tip, len(u.Undelivered), len(u.Unacknowledged), len(u.Unopened))
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, d := range debts {
 		fmt.Fprintf(table, "%s\towes %s\t%d × %s\tsince %s\n", plain(d.Agency), plain(d.Other), d.Uses, d.Missing, d.Since.Format(time.RFC3339))
@@ -94,7 +95,7 @@ func tellUnmatched(out io.Writer, debts []exchange.Debt, u audit.Unmatched, tip 
 	for _, list := range []struct {
 		missing string
 		uses    []exchange.Use
-	}{{"delivery", u.Undelivered}, {"receipt", u.Unacknowledged}} {
+	}{{"delivery", u.Undelivered}, {"receipt", u.Unacknowledged}, {"opening", u.Unopened}} {
 		for _, use := range list.uses {
 			fmt.Fprintf(table, "no %s\t%s\t%s → %s\t%s\trequested %s\n", list.missing, plain(use.ID), plain(use.Provider), plain(use.Consumer), plain(use.Dataset), use.Created.At.Format(time.RFC3339))
 		}
@@ -102,7 +103,7 @@ func tellUnmatched(out io.Writer, debts []exchange.Debt, u audit.Unmatched, tip 
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	if len(u.Undelivered)+len(u.Unacknowledged) > 0 {
+	if len(u.Undelivered)+len(u.Unacknowledged)+len(u.Unopened) > 0 {
 		return errUnmatched
 	}
 	return nil
