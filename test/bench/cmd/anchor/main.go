@@ -7,57 +7,33 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/hutong-gov/hutong/gateway/anchor"
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/test/bench"
-	"github.com/hutong-gov/hutong/test/story"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "anchor:", err)
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context, args []string) (err error) {
 	s := bench.AnchorSettings{Out: os.Stdout}
-	flags := flag.NewFlagSet("anchor", flag.ContinueOnError)
-	flags.IntVar(&s.Records, "records", bench.AnchorRecords, "records in all")
-	flags.IntVar(&s.BatchSize, "batch-size", anchor.DefaultBatchSize, "records of a batch")
-	flags.IntVar(&s.Proofs, "proofs", bench.AnchorProofs, "proofs to verify")
-	flags.IntVar(&s.Kills, "kills", bench.AnchorKills, "how often the command is killed")
-	flags.DurationVar(&s.KillsWithin, "kills-within", bench.AnchorKillsWithin, "of a start, at random")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if s.Records < 100 || s.Proofs < 1 || s.Kills < 0 || s.KillsWithin <= 0 {
-		return errors.New("all numbers must be positive, and there must be at least 100 records")
-	}
-	if s.Dir, err = os.MkdirTemp("", "hutong-anchor-"); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(s.Dir)) }()
-	fmt.Println("starting a network of its own …")
-	n, err := story.Own(ctx, s.Dir, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Down(context.WithoutCancel(ctx), network.Purge)) }()
-	if err := n.Up(ctx); err != nil {
-		return err
-	}
-	anchored, err := bench.Anchor(ctx, n, s)
-	if err != nil {
-		return err
-	}
-	anchored.Print(os.Stdout)
-	return bench.PrintFindings(os.Stdout, anchored.Judge(s))
+	bench.Main("anchor", os.Args[1:], func(flags *flag.FlagSet) {
+		flags.IntVar(&s.Records, "records", bench.AnchorRecords, "records in all")
+		flags.IntVar(&s.BatchSize, "batch-size", anchor.DefaultBatchSize, "records of a batch")
+		flags.IntVar(&s.Proofs, "proofs", bench.AnchorProofs, "proofs to verify")
+		flags.IntVar(&s.Kills, "kills", bench.AnchorKills, "how often the command is killed")
+		flags.DurationVar(&s.KillsWithin, "kills-within", bench.AnchorKillsWithin, "of a start, at random")
+	}, func(ctx context.Context) error {
+		if s.Records < 100 || s.Proofs < 1 || s.Kills < 0 || s.KillsWithin <= 0 {
+			return errors.New("all numbers must be positive, and there must be at least 100 records")
+		}
+		return bench.OnItsOwn(ctx, "anchor", nil, func(n *network.Network, folder string) error {
+			s.Dir = folder
+			anchored, err := bench.Anchor(ctx, n, s)
+			if err != nil {
+				return err
+			}
+			anchored.Print(os.Stdout)
+			return bench.PrintFindings(os.Stdout, anchored.Judge(s))
+		})
+	})
 }

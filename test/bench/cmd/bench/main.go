@@ -23,13 +23,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/hutong-gov/hutong/network"
@@ -48,53 +46,44 @@ type settings struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	s, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err == nil {
-		err = run(ctx, s)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-}
-
-func parse(args []string) (settings, error) {
 	var s settings
 	var clients, targets string
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.StringVar(&s.state, "state", "", "state folder of the network the measurement makes (default: a temporary one)")
-	flags.StringVar(&s.out, "out", filepath.Join("test", "bench", "results", "bench.json"), "file for the JSON report")
-	flags.IntVar(&s.basePort, "base-port", 27000, "first port of the network the measurement makes")
-	flags.StringVar(&clients, "clients", "1,32,128,256", "numbers of concurrent clients")
-	flags.StringVar(&targets, "targets", strings.Join(bench.AllTargets, ","), "which targets to measure")
-	flags.DurationVar(&s.duration, "duration", 10*time.Second, "how long each run lasts")
-	flags.IntVar(&s.rounds, "rounds", 3, "how often each run is repeated")
-	flags.BoolVar(&s.keep, "keep", false, "leave the network running")
-	if err := flags.Parse(args); err != nil {
-		return s, err
-	}
+	bench.Main("bench", os.Args[1:], func(flags *flag.FlagSet) {
+		flags.StringVar(&s.state, "state", "", "state folder of the network the measurement makes (default: a temporary one)")
+		flags.StringVar(&s.out, "out", filepath.Join("test", "bench", "results", "bench.json"), "file for the JSON report")
+		flags.IntVar(&s.basePort, "base-port", 27000, "first port of the network the measurement makes")
+		flags.StringVar(&clients, "clients", "1,32,128,256", "numbers of concurrent clients")
+		flags.StringVar(&targets, "targets", strings.Join(bench.AllTargets, ","), "which targets to measure")
+		flags.DurationVar(&s.duration, "duration", 10*time.Second, "how long each run lasts")
+		flags.IntVar(&s.rounds, "rounds", 3, "how often each run is repeated")
+		flags.BoolVar(&s.keep, "keep", false, "leave the network running")
+	}, func(ctx context.Context) error {
+		if err := s.list(clients, targets); err != nil {
+			return err
+		}
+		return run(ctx, s)
+	})
+}
+
+// list reads the flags that are lists, and checks the numbers.
+func (s *settings) list(clients, targets string) error {
 	for _, text := range strings.Split(clients, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > 4096 {
-			return s, fmt.Errorf("--clients: %q is not a number between 1 and 4096", text)
+			return fmt.Errorf("--clients: %q is not a number between 1 and 4096", text)
 		}
 		s.clients = append(s.clients, n)
 	}
 	for _, name := range strings.Split(targets, ",") {
 		if !slices.Contains(bench.AllTargets, name) {
-			return s, fmt.Errorf("--targets: %q is not one of %s", name, strings.Join(bench.AllTargets, ", "))
+			return fmt.Errorf("--targets: %q is not one of %s", name, strings.Join(bench.AllTargets, ", "))
 		}
 		s.targets = append(s.targets, name)
 	}
 	if s.rounds < 1 || s.duration <= 0 {
-		return s, errors.New("--rounds and --duration must be positive")
+		return errors.New("--rounds and --duration must be positive")
 	}
-	return s, nil
+	return nil
 }
 
 func run(ctx context.Context, s settings) (err error) {

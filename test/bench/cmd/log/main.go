@@ -8,54 +8,33 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/test/bench"
-	"github.com/hutong-gov/hutong/test/story"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	uses := flag.Int("uses", 100_000, "uses of the subject's data")
-	pages := flag.Int("pages", 200, "pages read of each kind")
-	command := flag.String("hutong", "bin/hutong", "`file` of the command that verifies")
-	flag.Parse()
-	if err := run(ctx, *uses, *pages, *command); err != nil {
-		fmt.Fprintln(os.Stderr, "log:", err)
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context, uses, pages int, command string) (err error) {
-	if uses < 2 || pages < 1 {
-		return errors.New("-uses must be two or more, -pages positive")
-	}
-	if command, err = filepath.Abs(command); err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "hutong-log-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	fmt.Println("starting a network of its own …")
-	n, err := story.Own(ctx, dir, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Down(context.WithoutCancel(ctx), network.Purge)) }()
-	if err := n.Up(ctx); err != nil {
-		return err
-	}
-	l, err := bench.Log(ctx, n, bench.LogOptions{Uses: uses, Pages: pages, Folder: dir, Command: command})
-	if err != nil {
-		return err
-	}
-	return l.Print(os.Stdout)
+	var o bench.LogOptions
+	bench.Main("log", os.Args[1:], func(flags *flag.FlagSet) {
+		flags.IntVar(&o.Uses, "uses", 100_000, "uses of the subject's data")
+		flags.IntVar(&o.Pages, "pages", 200, "pages read of each kind")
+		flags.StringVar(&o.Command, "hutong", "bin/hutong", "`file` of the command that verifies")
+	}, func(ctx context.Context) (err error) {
+		if o.Uses < 2 || o.Pages < 1 {
+			return errors.New("-uses must be two or more, -pages positive")
+		}
+		if o.Command, err = filepath.Abs(o.Command); err != nil {
+			return err
+		}
+		return bench.OnItsOwn(ctx, "log", nil, func(n *network.Network, folder string) error {
+			o.Folder = folder
+			l, err := bench.Log(ctx, n, o)
+			if err != nil {
+				return err
+			}
+			return l.Print(os.Stdout)
+		})
+	})
 }

@@ -7,11 +7,8 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/test/bench"
@@ -20,40 +17,21 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	times := flag.Int("times", 200, "revocations")
-	flag.Parse()
-	if err := run(ctx, *times); err != nil {
-		fmt.Fprintln(os.Stderr, "revocation:", err)
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context, times int) (err error) {
-	if times < 1 {
-		return errors.New("-times must be positive")
-	}
-	dir, err := os.MkdirTemp("", "hutong-revocation-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	fmt.Println("starting a network of its own …")
-	n, err := story.Own(ctx, dir, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Down(context.WithoutCancel(ctx), network.Purge)) }()
-	if err := story.Prepare(ctx, n, departments.Generate()); err != nil {
-		return err
-	}
-	if err := n.Up(ctx); err != nil {
-		return err
-	}
-	r, err := bench.Revoke(ctx, n, bench.RevocationOptions{Times: times, Citizens: story.DefaultCitizens, Keys: filepath.Join(dir, "devices")})
-	if err != nil {
-		return err
-	}
-	return r.Print(os.Stdout)
+	o := bench.RevocationOptions{Citizens: story.DefaultCitizens}
+	bench.Main("revocation", os.Args[1:], func(flags *flag.FlagSet) {
+		flags.IntVar(&o.Times, "times", 200, "revocations")
+	}, func(ctx context.Context) error {
+		if o.Times < 1 {
+			return errors.New("-times must be positive")
+		}
+		prepare := func(n *network.Network) error { return story.Prepare(ctx, n, departments.Generate()) }
+		return bench.OnItsOwn(ctx, "revocation", prepare, func(n *network.Network, folder string) error {
+			o.Keys = filepath.Join(folder, "devices")
+			r, err := bench.Revoke(ctx, n, o)
+			if err != nil {
+				return err
+			}
+			return r.Print(os.Stdout)
+		})
+	})
 }

@@ -14,13 +14,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/test/bench"
-	"github.com/hutong-gov/hutong/test/story"
 )
 
 type settings struct {
@@ -33,60 +30,34 @@ type settings struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	s, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
+	s := settings{}
+	if len(os.Args) > 1 {
+		s.mode = os.Args[1]
 	}
-	if err == nil {
-		err = run(ctx, s)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "steady:", err)
-		os.Exit(1)
-	}
-}
-
-func parse(args []string) (s settings, err error) {
-	if len(args) == 0 || args[0] != "soak" && args[0] != "overload" {
-		return s, errors.New("say what to do: soak or overload")
-	}
-	s.mode = args[0]
 	share, length := bench.SoakShare, 5*time.Minute
 	if s.mode == "overload" {
 		share, length = bench.OverloadTimes, time.Minute
 	}
-	flags := flag.NewFlagSet("steady "+s.mode, flag.ContinueOnError)
-	flags.IntVar(&s.clients, "clients", 256, "clients by which the limit is measured")
-	flags.Float64Var(&s.limit, "limit", 0, "the limit, certificates a second; measured if 0")
-	flags.DurationVar(&s.measure, "measure", 20*time.Second, "how long the limit is measured")
-	flags.DurationVar(&s.duration, "duration", length, "how long the load lasts")
-	flags.Float64Var(&s.times, "times", share, "what is offered, as a multiple of the limit")
-	if err := flags.Parse(args[1:]); err != nil {
-		return s, err
-	}
-	if s.clients < 1 || s.limit < 0 || s.measure <= 0 || s.duration <= 0 || s.times <= 0 {
-		return s, errors.New("all numbers must be positive")
-	}
-	return s, nil
+	bench.Main("steady", os.Args[min(2, len(os.Args)):], func(flags *flag.FlagSet) {
+		flags.IntVar(&s.clients, "clients", 256, "clients by which the limit is measured")
+		flags.Float64Var(&s.limit, "limit", 0, "the limit, certificates a second; measured if 0")
+		flags.DurationVar(&s.measure, "measure", 20*time.Second, "how long the limit is measured")
+		flags.DurationVar(&s.duration, "duration", length, "how long the load lasts")
+		flags.Float64Var(&s.times, "times", share, "what is offered, as a multiple of the limit")
+	}, s.run)
 }
 
-func run(ctx context.Context, s settings) (err error) {
-	dir, err := os.MkdirTemp("", "hutong-steady-")
-	if err != nil {
-		return err
+func (s *settings) run(ctx context.Context) error {
+	if s.mode != "soak" && s.mode != "overload" {
+		return errors.New("say what to do: soak or overload")
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	fmt.Println("starting a network of its own …")
-	n, err := story.Own(ctx, dir, nil)
-	if err != nil {
-		return err
+	if s.clients < 1 || s.limit < 0 || s.measure <= 0 || s.duration <= 0 || s.times <= 0 {
+		return errors.New("all numbers must be positive")
 	}
-	defer func() { err = errors.Join(err, n.Down(context.WithoutCancel(ctx), network.Purge)) }()
-	if err := n.Up(ctx); err != nil {
-		return err
-	}
+	return bench.OnItsOwn(ctx, "steady", nil, func(n *network.Network, _ string) error { return s.load(ctx, n) })
+}
+
+func (s *settings) load(ctx context.Context, n *network.Network) error {
 	world, err := bench.On(ctx, n)
 	if err != nil {
 		return err

@@ -11,15 +11,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/hutong-gov/hutong/gateway/database/throwaway"
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/test/bench"
-	"github.com/hutong-gov/hutong/test/story"
 )
 
 type settings struct {
@@ -30,44 +27,31 @@ type settings struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	var s settings
-	flag.IntVar(&s.clients, "clients", 256, "clients at once, each with a subject, a case and a consent of its own")
-	flag.DurationVar(&s.alone, "alone", 15*time.Second, "how long one client is measured")
-	flag.DurationVar(&s.warm, "warm", 10*time.Second, "how long all work before they are measured")
-	flag.DurationVar(&s.duration, "duration", 60*time.Second, "how long all are measured")
-	flag.Parse()
-	if err := run(ctx, s); err != nil {
-		fmt.Fprintln(os.Stderr, "use:", err)
-		os.Exit(1)
-	}
+	bench.Main("use", os.Args[1:], func(flags *flag.FlagSet) {
+		flags.IntVar(&s.clients, "clients", 256, "clients at once, each with a subject, a case and a consent of its own")
+		flags.DurationVar(&s.alone, "alone", 15*time.Second, "how long one client is measured")
+		flags.DurationVar(&s.warm, "warm", 10*time.Second, "how long all work before they are measured")
+		flags.DurationVar(&s.duration, "duration", 60*time.Second, "how long all are measured")
+	}, s.run)
 }
 
-func run(ctx context.Context, s settings) (err error) {
+func (s *settings) run(ctx context.Context) (err error) {
 	if s.clients < 1 || s.alone <= 0 || s.warm <= 0 || s.duration <= 0 {
 		return errors.New("all numbers must be positive")
 	}
-	dir, err := os.MkdirTemp("", "hutong-use-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	address, password, drop, err := throwaway.PostgreSQL(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, drop()) }()
-	fmt.Println("starting a network of its own …")
-	n, err := story.Own(ctx, dir, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, n.Down(context.WithoutCancel(ctx), network.Purge)) }()
-	if err := n.Up(ctx); err != nil {
-		return err
-	}
-	uses, err := bench.NewUses(ctx, n, bench.Department{URL: address, PasswordFile: password}, s.clients)
+	return bench.OnItsOwn(ctx, "use", nil, func(n *network.Network, _ string) error {
+		return s.measure(ctx, n, bench.Department{URL: address, PasswordFile: password})
+	})
+}
+
+func (s *settings) measure(ctx context.Context, n *network.Network, d bench.Department) error {
+	uses, err := bench.NewUses(ctx, n, d, s.clients)
 	if err != nil {
 		return err
 	}
