@@ -35,6 +35,12 @@ func TestNetworkLogIsProvedOffline(t *testing.T) {
 	applied := apply(ctx, t, c, citizen)
 	officer, err := c.SignIn(ctx, "market", "officer.regulation")
 	require.NoError(t, err)
+	block := applied.Block
+	for _, given := range applied.Consents {
+		block = max(block, given.Block)
+	}
+	_, err = client.Do[app.Page[exchange.Consent]](ctx, officer, http.MethodGet, fmt.Sprintf("/v1/consents?case=%s&min_block=%d", applied.ID, block), nil)
+	require.NoError(t, err) // the officer's gateway has seen them
 	_, err = client.Do[app.Used](ctx, officer, http.MethodPost, "/v1/uses", app.RequestUse{Case: applied.ID, Material: "identity"})
 	require.NoError(t, err)
 
@@ -126,7 +132,9 @@ func auditsBlocks(ctx context.Context, t *testing.T, c *testCity, officer *clien
 	t.Helper()
 	consents, err := client.Do[app.Page[exchange.Consent]](ctx, officer, http.MethodGet, "/v1/consents?case="+id, nil)
 	require.NoError(t, err)
-	i := slices.IndexFunc(consents.Items, func(c exchange.Consent) bool { return c.Terms.Consumer == "market.regulation" })
+	i := slices.IndexFunc(consents.Items, func(c exchange.Consent) bool {
+		return c.Terms.Consumer == "market.regulation" && c.Terms.Dataset == "services.police/identity"
+	})
 	require.GreaterOrEqual(t, i, 0)
 	terms := consents.Items[i].Terms
 	_, err = client.Do[app.Used](ctx, officer, http.MethodPost, "/v1/uses", app.RequestUse{
