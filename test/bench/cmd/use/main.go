@@ -29,7 +29,7 @@ type settings struct {
 func main() {
 	var s settings
 	bench.Main("use", os.Args[1:], func(flags *flag.FlagSet) {
-		flags.IntVar(&s.clients, "clients", 256, "clients at once, each with a subject, a case and a consent of its own")
+		flags.IntVar(&s.clients, "clients", 400, "clients at once, each with a subject, a case and a consent of its own")
 		flags.DurationVar(&s.alone, "alone", 15*time.Second, "how long one client is measured")
 		flags.DurationVar(&s.warm, "warm", 10*time.Second, "how long all work before they are measured")
 		flags.DurationVar(&s.duration, "duration", 60*time.Second, "how long all are measured")
