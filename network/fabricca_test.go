@@ -1,6 +1,7 @@
 package network_test
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hutong-gov/hutong/network"
@@ -53,7 +55,10 @@ func TestNetworkFabricCA(t *testing.T) {
 	t.Run("agencies write", func(t *testing.T) {
 		c := connect(t, n, "planning", "housing", "agency")
 		defer c.close()
-		require.NoError(t, c.put(t.Context(), "a", "1"))
+		// What waits until the peers have heard what each of them serves comes after deployment, where this network stopped.
+		require.EventuallyWithT(t, func(t *assert.CollectT) {
+			require.NoError(t, c.put(context.Background(), "a", "1"))
+		}, 20*time.Second, 200*time.Millisecond)
 		require.Equal(t, "1", read(t, n, "audit", "office", "auditor", "a"))
 	})
 
