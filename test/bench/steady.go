@@ -107,7 +107,7 @@ func (w *World) Offer(ctx context.Context, rate float64, duration time.Duration)
 			return err
 		}
 		*t = vegeta.Target{Method: http.MethodPost, URL: base + "/v1/certificates", Body: body, Header: http.Header{
-			"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}, "Idempotency-Key": {w.key(n)},
+			"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}, "Idempotency-Key": {client.NewKey()}, // as our client sends them: ids in the order of time
 		}}
 		return nil
 	}
