@@ -163,7 +163,7 @@ func (n *Network) gateway(org topology.Organisation) (process.Spec, error) {
 	return process.Spec{
 		Name: org.GatewayProcess(), Kind: kindGateway, Tier: node.TierGateway,
 		Path: path, Args: []string{"--config", file}, Dir: folder.Dir(), Configs: append([]process.Config{{Path: file, Content: text}}, connectors...),
-		Env: node.ServingEnvironment(gatewayMemory), Versioned: true,
+		Env: node.Environment(gatewayMemory), Versioned: true,
 		Ports: []process.Port{{Number: n.Topology.GatewayPort(org), Purpose: "HTTPS"}},
 		Ready: ready,
 	}, nil
