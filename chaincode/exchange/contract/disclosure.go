@@ -85,7 +85,7 @@ func sealUse(tx *kernel.Tx, id string, r exchange.SealUse) (u exchange.Use, err 
 	if err != nil {
 		return u, err
 	}
-	context, err := sealedContext(tx, r.Request(d))
+	context, err := grantedContext(tx, r.Request(d))
 	if err != nil {
 		return u, err
 	}
@@ -98,21 +98,6 @@ func sealUse(tx *kernel.Tx, id string, r exchange.SealUse) (u exchange.Use, err 
 	}
 	tx.Store.PutPrivate(exchange.SealedCollection(access.MSPOf(u.Consumer)), id, raw)
 	return u, announce(tx, event, nil)
-}
-
-// sealedContext reads what a sealed use names: what any use does but for case and consent.
-func sealedContext(tx *kernel.Tx, r exchange.RequestUse) (c exchange.Context, err error) {
-	if c.Log, err = logOf(tx, r.Subject); err != nil {
-		return c, err
-	}
-	if c.Dataset, err = dataset(tx, "request.dataset", r.Dataset); err != nil {
-		return c, err
-	}
-	if c.Grant, err = get(tx, exchange.Grants, "request.grant", r.Grant); err != nil {
-		return c, err
-	}
-	c.Taken, err = ticketTaken(tx, c.Grant, r.Ticket)
-	return c, err
 }
 
 // details reads the details of a use that come along as transient data.

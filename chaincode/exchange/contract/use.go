@@ -90,16 +90,7 @@ func keep(tx *kernel.Tx, u exchange.Use, grant string, outcome exchange.Outcome)
 // contextOf reads everything a request for a use names, in the order the reference page gives: subject, dataset, grant,
 // consent, case. The case is asked of its own contract, last because it costs a call.
 func contextOf(tx *kernel.Tx, r exchange.RequestUse) (c exchange.Context, err error) {
-	if c.Log, err = logOf(tx, r.Subject); err != nil {
-		return c, err
-	}
-	if c.Dataset, err = dataset(tx, "request.dataset", r.Dataset); err != nil {
-		return c, err
-	}
-	if c.Grant, err = look(tx, exchange.Grants, "request.grant", r.Grant); err != nil {
-		return c, err
-	}
-	if c.Taken, err = ticketTaken(tx, c.Grant, r.Ticket); err != nil {
+	if c, err = grantedContext(tx, r); err != nil {
 		return c, err
 	}
 	if c.Consent, err = consentOf(tx, "request.consent", r.Consent); err != nil {
@@ -111,6 +102,21 @@ func contextOf(tx *kernel.Tx, r exchange.RequestUse) (c exchange.Context, err er
 		}
 	}
 	c.Matter, err = matterOf(tx, r.Case)
+	return c, err
+}
+
+// grantedContext reads what every use names, a sealed one too: all but consent and case.
+func grantedContext(tx *kernel.Tx, r exchange.RequestUse) (c exchange.Context, err error) {
+	if c.Log, err = logOf(tx, r.Subject); err != nil {
+		return c, err
+	}
+	if c.Dataset, err = dataset(tx, "request.dataset", r.Dataset); err != nil {
+		return c, err
+	}
+	if c.Grant, err = look(tx, exchange.Grants, "request.grant", r.Grant); err != nil {
+		return c, err
+	}
+	c.Taken, err = ticketTaken(tx, c.Grant, r.Ticket)
 	return c, err
 }
 
