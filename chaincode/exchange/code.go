@@ -286,13 +286,7 @@ func (r RedeemCode) Validate() error {
 
 // Validate implements kernel.Validator.
 func (r CancelCode) Validate() error {
-	if err := CheckIdentifier("code", r.Code); err != nil {
-		return err
-	}
-	if r.JWS == "" {
-		return required("jws")
-	}
-	return signed.Peek(r.JWS, "jws", CancellationKind, new(Cancellation))
+	return checkSigned("code", r.Code, r.JWS, CancellationKind, new(Cancellation))
 }
 
 // Faults of one-time codes.

@@ -147,13 +147,19 @@ func (r GiveConsent) Give(id, channel string, s Subject, d Dataset, now kernel.M
 
 // Validate implements kernel.Validator.
 func (r RevokeConsent) Validate() error {
-	if err := CheckIdentifier("consent", r.Consent); err != nil {
+	return checkSigned("consent", r.Consent, r.JWS, RevocationKind, new(Revocation))
+}
+
+// checkSigned checks what a subject has signed about a record of theirs: the record's id, in the given member, and a JWS of a kind
+// whose content can be read.
+func checkSigned(field, id, jws, kind string, content any) error {
+	if err := CheckIdentifier(field, id); err != nil {
 		return err
 	}
-	if r.JWS == "" {
+	if jws == "" {
 		return required("jws")
 	}
-	return signed.Peek(r.JWS, "jws", RevocationKind, new(Revocation))
+	return signed.Peek(jws, "jws", kind, content)
 }
 
 // Revoke ends a consent at once; s is the subject that gave it. Uses requested before are not delivered any more. Guards,

@@ -207,19 +207,13 @@ func (u Use) Prepare(by access.Caller, r PrepareUse, b Basis, now kernel.Moment)
 }
 
 // Validate implements kernel.Validator.
-func (r ReleaseUse) Validate() error { return checkDecision(r.Use, r.JWS, ReleaseKind, new(Release)) }
+func (r ReleaseUse) Validate() error {
+	return checkSigned("use", r.Use, r.JWS, ReleaseKind, new(Release))
+}
 
 // Validate implements kernel.Validator.
-func (r RefuseUse) Validate() error { return checkDecision(r.Use, r.JWS, RefusalKind, new(Refusal)) }
-
-func checkDecision(use, jws, kind string, content any) error {
-	if err := CheckIdentifier("use", use); err != nil {
-		return err
-	}
-	if jws == "" {
-		return required("jws")
-	}
-	return signed.Peek(jws, "jws", kind, content)
+func (r RefuseUse) Validate() error {
+	return checkSigned("use", r.Use, r.JWS, RefusalKind, new(Refusal))
 }
 
 // Release lets what the subject was shown be delivered; s is the subject of the use. Guards, in order:
