@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/time/rate"
 
 	"github.com/hutong-gov/hutong/chaincode/fault"
@@ -45,7 +45,7 @@ const (
 )
 
 // algorithms accepted: asymmetric ones only, so that a public key can never serve as a secret.
-var algorithms = []string{oidc.ES256, oidc.ES384, oidc.PS256, oidc.RS256, oidc.EdDSA}
+var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.PS256, jose.RS256, jose.EdDSA}
 
 // Faults of verification.
 var (
@@ -125,8 +125,6 @@ func (v *Verifier) Start(ctx context.Context) {
 
 // load does discovery and fetches the keys once, so that Ready is true only when tokens can be verified.
 func (v *Verifier) load(ctx context.Context) error {
-	// the key set goes on using this context's client, not its deadline
-	background := oidc.ClientContext(context.WithoutCancel(ctx), v.client)
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, v.client), v.reading.Issuer)
 	if err != nil {
 		return fmt.Errorf("discovery: %w", err)
@@ -140,38 +138,15 @@ func (v *Verifier) load(ctx context.Context) error {
 	if !strings.HasPrefix(document.Keys, "https://") {
 		return errors.New("discovery: the jwks_uri is not an https address: whoever is in between could put keys of their own there")
 	}
-	if err := v.probeKeys(ctx, document.Keys); err != nil {
-		return fmt.Errorf("keys: %w", err)
-	}
-	checks := &oidc.Config{ClientID: v.reading.Audience, SupportedSigningAlgs: algorithms, SkipExpiryCheck: true} // we allow for skew below
-	set := noting{oidc.NewRemoteKeySet(background, document.Keys)}
-	set.warm(ctx)
-	v.loaded.Store(&loaded{oidc.NewVerifier(v.reading.Issuer, set, checks)})
-	return nil
-}
-
-func (v *Verifier) probeKeys(ctx context.Context, address string) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	keys, err := newKeySet(ctx, v.client, document.Keys)
 	if err != nil {
 		return err
 	}
-	response, err := v.client.Do(r)
-	if err != nil {
-		return err
+	checks := &oidc.Config{ClientID: v.reading.Audience, SkipExpiryCheck: true} // we allow for skew below
+	for _, a := range algorithms {
+		checks.SupportedSigningAlgs = append(checks.SupportedSigningAlgs, string(a))
 	}
-	defer response.Body.Close()
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %d", response.StatusCode)
-	}
-	if err := json.NewDecoder(response.Body).Decode(&set); err != nil {
-		return err
-	}
-	if len(set.Keys) == 0 {
-		return errors.New("the provider publishes none")
-	}
+	v.loaded.Store(&loaded{oidc.NewVerifier(v.reading.Issuer, keys, checks)})
 	return nil
 }
 
