@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/access"
-	"github.com/hutong-gov/hutong/chaincode/canonical"
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/chaincode/signed"
@@ -240,13 +239,7 @@ func (t CodeTerms) checkDatasets() error {
 }
 
 // ID is the id of the code that these terms make once they are signed.
-func (t CodeTerms) ID() (string, error) {
-	digest, err := canonical.Digest(t)
-	if err != nil {
-		return "", err
-	}
-	return kernel.ID(t.Subject, CodeGive, digest), nil
-}
+func (t CodeTerms) ID() (string, error) { return agreedID(t.Subject, CodeGive, t) }
 
 // RedeemedConsent is the id of the consent for a dataset that a code is redeemed for.
 func RedeemedConsent(subject, code, dataset string) string {
@@ -260,16 +253,7 @@ func (r GiveCode) Terms() (terms CodeTerms, err error) {
 }
 
 // Validate implements kernel.Validator.
-func (r GiveCode) Validate() error {
-	if r.JWS == "" {
-		return required("jws")
-	}
-	terms, err := r.Terms()
-	if err != nil {
-		return err
-	}
-	return fault.Under("jws", terms.Validate())
-}
+func (r GiveCode) Validate() error { return checkAgreed(r.JWS, r.Terms) }
 
 // Validate implements kernel.Validator.
 func (r PresentCode) Validate() error {

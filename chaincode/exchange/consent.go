@@ -82,13 +82,7 @@ func (t ConsentTerms) Validate() error {
 
 // ID is the id of the consent these terms make once they are signed: the same terms are one consent, whoever submits
 // them and however often the subject signed them.
-func (t ConsentTerms) ID() (string, error) {
-	digest, err := canonical.Digest(t)
-	if err != nil {
-		return "", err
-	}
-	return kernel.ID(t.Subject, ConsentGive, digest), nil
-}
+func (t ConsentTerms) ID() (string, error) { return agreedID(t.Subject, ConsentGive, t) }
 
 // Terms are what the JWS says, before its signature is verified. The request is valid.
 func (r GiveConsent) Terms() (terms ConsentTerms, err error) {
@@ -97,15 +91,27 @@ func (r GiveConsent) Terms() (terms ConsentTerms, err error) {
 }
 
 // Validate implements kernel.Validator.
-func (r GiveConsent) Validate() error {
-	if r.JWS == "" {
+func (r GiveConsent) Validate() error { return checkAgreed(r.JWS, r.Terms) }
+
+// agreedID is the id of the record that terms make once the subject has signed them, by the function given.
+func agreedID(subject, function string, terms any) (string, error) {
+	digest, err := canonical.Digest(terms)
+	if err != nil {
+		return "", err
+	}
+	return kernel.ID(subject, function, digest), nil
+}
+
+// checkAgreed checks the form of terms that a subject signed.
+func checkAgreed[T kernel.Validator](jws string, terms func() (T, error)) error {
+	if jws == "" {
 		return required("jws")
 	}
-	terms, err := r.Terms()
+	t, err := terms()
 	if err != nil {
 		return err
 	}
-	return fault.Under("jws", terms.Validate())
+	return fault.Under("jws", t.Validate())
 }
 
 // named judges what a subject signed about the dataset, at a place of the request: signed for this channel, and the dataset

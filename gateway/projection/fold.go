@@ -147,29 +147,11 @@ func (f *Folder) counts(tx block.Transaction) []exchange.Count {
 	var uses map[string]exchange.Use // read if one is counted
 	return exchange.Counts(tx.Event.Envelope.Changes, tx.At, func(id string) (exchange.Use, bool) {
 		if uses == nil {
-			uses = written(tx)
+			uses = block.Written(tx, exchange.Name, exchange.Uses)
 		}
 		use, found := uses[id]
 		return use, found
 	})
-}
-
-// written are the uses that a transaction wrote, by id.
-func written(tx block.Transaction) map[string]exchange.Use {
-	uses := map[string]exchange.Use{}
-	for _, namespace := range tx.Writes {
-		if namespace.Name != exchange.Name {
-			continue
-		}
-		for _, w := range namespace.Writes {
-			noun, parts, composite := state.Split(w.Key)
-			var use exchange.Use
-			if composite && noun == exchange.Uses.Noun && json.Unmarshal(w.Value, &use) == nil {
-				uses[strings.Join(parts, "/")] = use
-			}
-		}
-	}
-	return uses
 }
 
 // stored is a time in the precision in which it is stored: whole milliseconds.

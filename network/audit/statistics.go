@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
-	"github.com/hutong-gov/hutong/chaincode/state"
 	"github.com/hutong-gov/hutong/network/block"
 )
 
@@ -29,7 +27,7 @@ func (u *Usage) Add(b block.Block) {
 		if tx.Code != block.Valid {
 			continue
 		}
-		uses := usesOf(tx)
+		uses := block.Written(tx, exchange.Name, exchange.Uses)
 		var changes []kernel.Change
 		if tx.Event != nil && tx.Event.Envelope != nil {
 			changes = tx.Event.Envelope.Changes
@@ -43,24 +41,6 @@ func (u *Usage) Add(b block.Block) {
 			}
 		}
 	}
-}
-
-// usesOf are the uses that a transaction wrote, by id.
-func usesOf(tx block.Transaction) map[string]exchange.Use {
-	uses := map[string]exchange.Use{}
-	for _, namespace := range tx.Writes {
-		if namespace.Name != exchange.Name {
-			continue
-		}
-		for _, w := range namespace.Writes {
-			noun, parts, composite := state.Split(w.Key)
-			var use exchange.Use
-			if composite && noun == exchange.Uses.Noun && json.Unmarshal(w.Value, &use) == nil {
-				uses[strings.Join(parts, "/")] = use
-			}
-		}
-	}
-	return uses
 }
 
 // Counted is one number of a statistic.

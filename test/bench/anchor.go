@@ -144,7 +144,7 @@ func (r *anchorRun) anchor(ctx context.Context, k logistics.Kind, file string) e
 	if err != nil {
 		return err
 	}
-	tokens, err := (&World{network: r.network}).tokens(ctx, "officer."+agency)
+	tokens, err := tokensOf(ctx, r.network, "officer."+agency)
 	if err != nil {
 		return err
 	}

@@ -139,25 +139,6 @@ func logUsers(ctx context.Context, n *network.Network) (users []logUser, err err
 	return users, nil
 }
 
-// dialAs connects to an organisation's peer as one of its agencies.
-func dialAs(n *network.Network, agency, role string) (*Direct, error) {
-	organisation, code, _ := strings.Cut(agency, ".")
-	endpoint, err := n.Endpoint(organisation)
-	if err != nil {
-		return nil, err
-	}
-	root, err := n.TLSRoot(organisation)
-	if err != nil {
-		return nil, err
-	}
-	msp, err := n.Identity(organisation, code, role)
-	if err != nil {
-		return nil, err
-	}
-	org, _ := n.Topology.Organisation(organisation)
-	return Dial(Peer{Endpoint: endpoint, TLSRoot: root}, n.Topology.Channel, org.MSP, msp.Dir())
-}
-
 // useMuch requests uses of the citizen's data, batch after batch, the agencies in turn.
 func useMuch(ctx context.Context, users []logUser, citizen holder, uses int) error {
 	for done, turn := 0, 0; done < uses; turn++ {

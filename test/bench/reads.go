@@ -3,18 +3,13 @@ package bench
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/hutong-gov/hutong/chaincode/canonical"
 	"github.com/hutong-gov/hutong/chaincode/certificate"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
-	"github.com/hutong-gov/hutong/gateway/client"
 )
 
 // What is read.
@@ -38,7 +33,7 @@ func (w *World) reads(ctx context.Context) ([]Target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issue certificates to read: %w", err)
 	}
-	door, err := w.readingDoor(ctx)
+	gateway, err := doorOf(ctx, w.network, organisation, officer)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +52,7 @@ func (w *World) reads(ctx context.Context) ([]Target, error) {
 			return has(answer, pick(n), 1, err)
 		}},
 		{Name: RESTRead, Do: func(ctx context.Context, n uint64) error {
-			answer, err := door(ctx, "/v1/certificates/"+pick(n))
+			answer, err := gateway.get(ctx, "/v1/certificates/"+pick(n))
 			return has(answer, pick(n), 1, err)
 		}},
 		{Name: EvaluateList, Do: func(ctx context.Context, n uint64) error {
@@ -65,50 +60,9 @@ func (w *World) reads(ctx context.Context) ([]Target, error) {
 			return has(answer, `"commitment"`, pageSize, err)
 		}},
 		{Name: RESTList, Do: func(ctx context.Context, n uint64) error {
-			answer, err := door(ctx, list)
+			answer, err := gateway.get(ctx, list)
 			return has(answer, `"commitment"`, pageSize, err)
 		}},
-	}, nil
-}
-
-// readingDoor reads paths of the organisation's gateway as an officer, over HTTP/1.1 with connections that are kept, as
-// portals behind a balancer do.
-func (w *World) readingDoor(ctx context.Context) (func(ctx context.Context, path string) ([]byte, error), error) {
-	roots, err := w.roots(organisation)
-	if err != nil {
-		return nil, err
-	}
-	tokens, err := w.tokens(ctx, officer)
-	if err != nil {
-		return nil, err
-	}
-	base, err := w.network.GatewayURL(organisation)
-	if err != nil {
-		return nil, err
-	}
-	transport := client.Transport(roots)
-	transport.ForceAttemptHTTP2, transport.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}
-	door := &http.Client{Transport: transport, Timeout: client.DefaultTimeout}
-	return func(ctx context.Context, path string) ([]byte, error) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
-		if err != nil {
-			return nil, err
-		}
-		token, err := tokens.Token(ctx)
-		if err != nil {
-			return nil, err
-		}
-		request.Header.Set("Authorization", "Bearer "+token)
-		response, err := door.Do(request)
-		if err != nil {
-			return nil, err
-		}
-		defer response.Body.Close()
-		answer, err := io.ReadAll(response.Body)
-		if err == nil && response.StatusCode != http.StatusOK {
-			err = errors.New(response.Status)
-		}
-		return answer, err
 	}, nil
 }
 

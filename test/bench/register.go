@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hutong-gov/hutong/chaincode/canonical"
@@ -63,23 +62,9 @@ var registerFields = []exchange.FieldSpec{
 	{Name: "floor_area_m2", Type: "integer"}, {Name: "mortgaged", Type: "boolean"}, {Name: "number", Type: "string"}, {Name: "permitted_use", Type: "string"}, {Name: "since", Type: "date"},
 }
 
-// dial connects as an agency in a role.
+// dial connects as an agency in a role, until the register is closed.
 func (r *register) dial(agency, role string) (*Direct, error) {
-	organisation, code, _ := strings.Cut(agency, ".")
-	endpoint, err := r.network.Endpoint(organisation)
-	if err != nil {
-		return nil, err
-	}
-	root, err := r.network.TLSRoot(organisation)
-	if err != nil {
-		return nil, err
-	}
-	msp, err := r.network.Identity(organisation, code, role)
-	if err != nil {
-		return nil, err
-	}
-	org, _ := r.network.Topology.Organisation(organisation)
-	d, err := Dial(Peer{Endpoint: endpoint, TLSRoot: root}, r.network.Topology.Channel, org.MSP, msp.Dir())
+	d, err := dialAs(r.network, agency, role)
 	if err == nil {
 		r.dialled = append(r.dialled, d)
 	}

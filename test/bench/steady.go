@@ -84,15 +84,7 @@ func (w *World) Limit(ctx context.Context, clients int, duration time.Duration) 
 
 // Offer sends requests to issue certificates at a rate, in an open loop, and watches the gateway meanwhile.
 func (w *World) Offer(ctx context.Context, rate float64, duration time.Duration) (o Offered, err error) {
-	roots, err := w.roots(organisation)
-	if err != nil {
-		return o, err
-	}
-	tokens, err := w.tokens(ctx, officer)
-	if err != nil {
-		return o, err
-	}
-	base, err := w.network.GatewayURL(organisation)
+	gateway, err := doorOf(ctx, w.network, organisation, officer)
 	if err != nil {
 		return o, err
 	}
@@ -102,21 +94,21 @@ func (w *World) Offer(ctx context.Context, rate float64, duration time.Duration)
 		if err != nil {
 			return err
 		}
-		token, err := tokens.Token(ctx)
+		token, err := gateway.tokens.Token(ctx)
 		if err != nil {
 			return err
 		}
-		*t = vegeta.Target{Method: http.MethodPost, URL: base + "/v1/certificates", Body: body, Header: http.Header{
+		*t = vegeta.Target{Method: http.MethodPost, URL: gateway.address + "/v1/certificates", Body: body, Header: http.Header{
 			"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}, "Idempotency-Key": {client.NewKey()}, // as our client sends them: ids in the order of time
 		}}
 		return nil
 	}
-	transport := client.Transport(roots)
-	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(0)}
+	transport := client.Transport(gateway.roots)
+	transport.TLSClientConfig = &tls.Config{RootCAs: gateway.roots, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(0)}
 	attacker := vegeta.NewAttacker(vegeta.Client(&http.Client{Transport: transport, Timeout: loadTimeout}), vegeta.Workers(64), vegeta.MaxWorkers(maxWorkers))
 	defer transport.CloseIdleConnections()
 
-	watch, err := w.watch(ctx)
+	watch, err := w.watch(ctx, gateway)
 	if err != nil {
 		return o, err
 	}
@@ -232,12 +224,12 @@ func (w Watched) slope() float64 {
 const watchEvery = 250 * time.Millisecond
 
 // watch looks at the gateway's memory and at its projection until the function it gives is called.
-func (w *World) watch(ctx context.Context) (done func() (Watched, error), err error) {
+func (w *World) watch(ctx context.Context, at *door) (done func() (Watched, error), err error) {
 	memory, err := w.gatewayMemory()
 	if err != nil {
 		return nil, err
 	}
-	gateway, err := w.plain()
+	gateway, err := client.New(at.address, at.roots, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -65,10 +65,10 @@ type user struct{ matter, consent string }
 // NewUses prepares as many subjects as there will be clients at once, each with a key, a case and a consent of its own.
 func NewUses(ctx context.Context, n *network.Network, d Department, clients int) (u *Uses, err error) {
 	u = &Uses{World: &World{network: n, run: "u" + strings.ToLower(rand.Text()[:9])}, idle: make(chan user, clients)}
-	if u.service, err = u.dial("agency"); err != nil {
+	if u.service, err = dialAs(n, issuer, "agency"); err != nil {
 		return u, err
 	}
-	if u.admin, err = u.dial("admin"); err != nil {
+	if u.admin, err = dialAs(n, issuer, "admin"); err != nil {
 		return u, err
 	}
 	if err := d.fill(ctx); err != nil {
@@ -93,7 +93,11 @@ func NewUses(ctx context.Context, n *network.Network, d Department, clients int)
 	if err := u.people(ctx, clients); err != nil {
 		return u, err
 	}
-	u.officer, err = u.door(ctx, officer)
+	gateway, err := doorOf(ctx, n, organisation, officer)
+	if err != nil {
+		return u, err
+	}
+	u.officer, err = gateway.client()
 	return u, err
 }
 
@@ -150,28 +154,9 @@ timeout: 10s
 	return os.WriteFile(filepath.Join(folder, "bench-files.yaml"), []byte(text), 0o600)
 }
 
-// as is a client of the peer of an agency's organisation that signs as the agency in a role.
-func (u *Uses) as(agency, role string) (*Direct, error) {
-	organisation, code, _ := strings.Cut(agency, ".")
-	endpoint, err := u.network.Endpoint(organisation)
-	if err != nil {
-		return nil, err
-	}
-	root, err := u.network.TLSRoot(organisation)
-	if err != nil {
-		return nil, err
-	}
-	msp, err := u.network.Identity(organisation, code, role)
-	if err != nil {
-		return nil, err
-	}
-	org, _ := u.network.Topology.Organisation(organisation)
-	return Dial(Peer{Endpoint: endpoint, TLSRoot: root}, u.network.Topology.Channel, org.MSP, msp.Dir())
-}
-
 // agree publishes the dataset and grants its use.
 func (u *Uses) agree(ctx context.Context) error {
-	owner, err := u.as(provider, "admin")
+	owner, err := dialAs(u.network, provider, "admin")
 	if err != nil {
 		return err
 	}
@@ -200,12 +185,12 @@ func (u *Uses) agree(ctx context.Context) error {
 
 // people registers subjects, opens a case for each and has each consent.
 func (u *Uses) people(ctx context.Context, count int) error {
-	police, err := u.as(registrar, "agency")
+	police, err := dialAs(u.network, registrar, "agency")
 	if err != nil {
 		return err
 	}
 	defer police.Close()
-	hall, err := u.as(portal, "portal")
+	hall, err := dialAs(u.network, portal, "portal")
 	if err != nil {
 		return err
 	}

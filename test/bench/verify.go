@@ -3,12 +3,10 @@ package bench
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
@@ -17,7 +15,6 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/exchange"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/app"
-	"github.com/hutong-gov/hutong/gateway/client"
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/test/story"
 )
@@ -132,13 +129,13 @@ func (r *register) byAgency(ctx context.Context, together int) (t Target, err er
 	if len(bodies) == 0 {
 		return t, errors.New("there are fewer subjects than a request is about")
 	}
-	send, err := r.poster(ctx, organisation, officer, "/v1/verification-batches")
+	agency, err := doorOf(ctx, r.network, organisation, officer)
 	if err != nil {
 		return t, err
 	}
 	proven, yes := fmt.Sprintf(`"status":%q`, exchange.Proven), fmt.Sprintf(`"verdict":%q`, claim.Yes)
 	t = Target{Name: "verify-with-evidence", Of: items, Do: func(ctx context.Context, n uint64) error {
-		answer, err := send(ctx, bodies[n%uint64(len(bodies))])
+		answer, err := agency.post(ctx, "/v1/verification-batches", bodies[n%uint64(len(bodies))])
 		if err == nil && (bytes.Count(answer, []byte(proven)) != items || bytes.Count(answer, []byte(yes)) != 2*items) { // in the verdicts and in what is committed to
 			err = fmt.Errorf("not everything is said to be proven: %.200s", answer)
 		}
@@ -152,12 +149,12 @@ func (r *register) byAgency(ctx context.Context, together int) (t Target, err er
 // byThemselves lets citizens check their own records in turn.
 func (r *register) byThemselves(ctx context.Context) (t Target, err error) {
 	type asked struct {
-		send func(context.Context, []byte) ([]byte, error)
+		by   *door
 		body []byte
 	}
 	var all []asked
 	for _, c := range r.citizens {
-		send, err := r.poster(ctx, "services", c.user, "/v1/subjects/me/verifications")
+		theirs, err := doorOf(ctx, r.network, "services", c.user)
 		if err != nil {
 			return t, err
 		}
@@ -166,13 +163,13 @@ func (r *register) byThemselves(ctx context.Context) (t Target, err error) {
 			if err != nil {
 				return t, err
 			}
-			all = append(all, asked{send, body})
+			all = append(all, asked{theirs, body})
 		}
 	}
 	finding := fmt.Appendf(nil, `"finding":%q`, exchange.Proven)
 	t = Target{Name: "verify-own", Do: func(ctx context.Context, n uint64) error {
 		a := all[n%uint64(len(all))]
-		answer, err := a.send(ctx, a.body)
+		answer, err := a.by.post(ctx, "/v1/subjects/me/verifications", a.body)
 		if err == nil && !bytes.Contains(answer, finding) {
 			err = fmt.Errorf("it is not said to be proven: %.200s", answer)
 		}
@@ -180,49 +177,6 @@ func (r *register) byThemselves(ctx context.Context) (t Target, err error) {
 	}}
 	_, err = again(func() (any, error) { return nil, t.Do(ctx, uint64(len(all)-1)) })
 	return t, err
-}
-
-// poster posts to an organisation's gateway as a user, each time with a new key, over connections that are kept.
-func (r *register) poster(ctx context.Context, organisation, user, path string) (func(context.Context, []byte) ([]byte, error), error) {
-	w := &World{network: r.network}
-	roots, err := w.roots(organisation)
-	if err != nil {
-		return nil, err
-	}
-	tokens, err := w.tokens(ctx, user)
-	if err != nil {
-		return nil, err
-	}
-	base, err := r.network.GatewayURL(organisation)
-	if err != nil {
-		return nil, err
-	}
-	transport := client.Transport(roots)
-	transport.ForceAttemptHTTP2, transport.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}
-	door := &http.Client{Transport: transport, Timeout: client.DefaultTimeout}
-	return func(ctx context.Context, body []byte) ([]byte, error) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, base+path, bytes.NewReader(body))
-		if err != nil {
-			return nil, err
-		}
-		token, err := tokens.Token(ctx)
-		if err != nil {
-			return nil, err
-		}
-		request.Header.Set("Authorization", "Bearer "+token)
-		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("Idempotency-Key", client.NewKey())
-		response, err := door.Do(request)
-		if err != nil {
-			return nil, err
-		}
-		defer response.Body.Close()
-		answer, err := io.ReadAll(response.Body)
-		if err == nil && response.StatusCode >= http.StatusMultipleChoices {
-			err = fmt.Errorf("%s: %.200s", response.Status, answer)
-		}
-		return answer, err
-	}, nil
 }
 
 // recorded counts the entries of all subjects' logs, on a peer.

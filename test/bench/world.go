@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"crypto/rand"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -77,10 +76,10 @@ func Start(ctx context.Context, options network.Options) (*World, error) {
 // On accredits the issuer on a network that is up. Without the bare chaincode there, Bare cannot be measured.
 func On(ctx context.Context, n *network.Network) (w *World, err error) {
 	w = &World{network: n, run: "b" + strings.ToLower(rand.Text()[:9])}
-	if w.service, err = w.dial("agency"); err != nil {
+	if w.service, err = dialAs(n, issuer, "agency"); err != nil {
 		return w, err
 	}
-	if w.admin, err = w.dial("admin"); err != nil {
+	if w.admin, err = dialAs(n, issuer, "admin"); err != nil {
 		return w, err
 	}
 	return w, w.accredit(ctx)
@@ -97,23 +96,6 @@ func (w *World) Stop(ctx context.Context, purge bool) error {
 		return nil
 	}
 	return w.network.Down(ctx, purge)
-}
-
-func (w *World) dial(role string) (*Direct, error) {
-	endpoint, err := w.network.Endpoint(organisation)
-	if err != nil {
-		return nil, err
-	}
-	root, err := w.network.TLSRoot(organisation)
-	if err != nil {
-		return nil, err
-	}
-	msp, err := w.network.Identity(organisation, agency, role)
-	if err != nil {
-		return nil, err
-	}
-	org, _ := w.network.Topology.Organisation(organisation)
-	return Dial(Peer{Endpoint: endpoint, TLSRoot: root}, w.network.Topology.Channel, org.MSP, msp.Dir())
 }
 
 // accredit publishes a certificate type and lets the agency issue it.
@@ -168,7 +150,11 @@ func (w *World) Targets(ctx context.Context, names []string) ([]Target, error) {
 			continue
 		}
 		var err error
-		if doors[i], err = w.door(ctx, user); err != nil {
+		gateway, err := doorOf(ctx, w.network, organisation, user)
+		if err != nil {
+			return nil, err
+		}
+		if doors[i], err = gateway.client(); err != nil {
 			return nil, err
 		}
 	}
@@ -211,45 +197,6 @@ func (w *World) Targets(ctx context.Context, names []string) ([]Target, error) {
 		all = append(all, more...)
 	}
 	return slices.DeleteFunc(all, func(t Target) bool { return !slices.Contains(names, t.Name) }), nil
-}
-
-// door is a client of the organisation's gateway, signed in as a user.
-func (w *World) door(ctx context.Context, user string) (*client.Client, error) {
-	tokens, err := w.tokens(ctx, user)
-	if err != nil {
-		return nil, err
-	}
-	c, err := w.plain()
-	if err != nil {
-		return nil, err
-	}
-	return c.As(tokens), nil
-}
-
-// plain is a client of the organisation's gateway without a token.
-func (w *World) plain() (*client.Client, error) {
-	roots, err := w.roots(organisation)
-	if err != nil {
-		return nil, err
-	}
-	url, err := w.network.GatewayURL(organisation)
-	if err != nil {
-		return nil, err
-	}
-	return client.New(url, roots, nil)
-}
-
-// tokens are a user's, from the development identity provider.
-func (w *World) tokens(ctx context.Context, user string) (client.TokenSource, error) {
-	roots, err := w.roots(w.network.Topology.Organisations[0].Name) // which runs the provider
-	if err != nil {
-		return nil, err
-	}
-	tokens, err := client.SignIn(ctx, w.network.Topology.IdentityProviderURL(), roots, user)
-	if err != nil {
-		return nil, fmt.Errorf("sign in: %w", err)
-	}
-	return tokens, nil
 }
 
 // gatewayMemory gives a function that tells the bytes that the organisation's gateway has resident.
@@ -318,16 +265,4 @@ func (w *World) FabricVersion() string {
 		}
 	}
 	return ""
-}
-
-func (w *World) roots(organisation string) (*x509.CertPool, error) {
-	file, err := w.network.TLSRoot(organisation)
-	if err != nil {
-		return nil, err
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	return client.Roots(pem)
 }
