@@ -13,6 +13,7 @@ package catalogue
 
 import (
 	"embed"
+	"fmt"
 	"io/fs"
 	"slices"
 
@@ -103,6 +104,22 @@ func Default() (Catalogue, error) {
 		return Catalogue{}, err
 	}
 	return Read(data)
+}
+
+// Lines say how much of everything there is, as a person reads it.
+func (c Catalogue) Lines() (lines []string) {
+	for _, part := range []struct {
+		what string
+		n    int
+	}{
+		{"agencies", len(c.writers())}, {"listings of the roster", len(c.Roster.listings())}, {"datasets", len(c.Datasets)}, {"grants", len(c.Grants)},
+		{"certificate types", len(c.Types)}, {"accreditations", len(c.Accreditations)}, {"requirements", len(c.Requirements)}, {"services", len(c.Services)},
+	} {
+		if part.n > 0 {
+			lines = append(lines, fmt.Sprintf("%-22s %4d", part.what, part.n))
+		}
+	}
+	return lines
 }
 
 // Active is the part of the agencies that take part in cases: without those that only publish, what is theirs, and the roster.

@@ -54,15 +54,38 @@ with its administrator's access token, from the environment's ` + tokenVariable 
 	flags.BoolVar(&l.dryRun, "dry-run", false, "say what would be written, and write nothing")
 	flags.BoolVarP(&l.verbose, "verbose", "v", false, "say every write")
 	load.MarkFlagsRequiredTogether("gateway", "agency")
-	command.AddCommand(load)
+	command.AddCommand(load, &cobra.Command{
+		Use: "check [FOLDER]", Short: "Check a catalogue's files; no network is needed", Args: cobra.MaximumNArgs(1),
+		Long: `Checks the catalogue in FOLDER, or the one that comes with the product, as load does
+before it writes: the form of every entry, by the ledger's own rules, and that every
+reference leads somewhere. All mistakes that can be found at once are named, by file,
+entry, member and rule.`,
+		Example: `  hutong catalogue check catalogue/`,
+		RunE: func(command *cobra.Command, args []string) error {
+			c, err := readCatalogue(args)
+			if err != nil {
+				return err
+			}
+			for _, line := range c.Lines() {
+				fmt.Fprintln(command.OutOrStdout(), line)
+			}
+			fmt.Fprintln(command.OutOrStdout(), "nothing is wrong with it")
+			return nil
+		},
+	})
 	return command
 }
 
-func (l *loading) run(command *cobra.Command, args []string) error {
-	c, err := catalogue.Default()
+// readCatalogue reads the one in the folder that is named, or the one that comes with the product.
+func readCatalogue(args []string) (catalogue.Catalogue, error) {
 	if len(args) > 0 {
-		c, err = catalogue.Read(os.DirFS(args[0]))
+		return catalogue.Read(os.DirFS(args[0]))
 	}
+	return catalogue.Default()
+}
+
+func (l *loading) run(command *cobra.Command, args []string) error {
+	c, err := readCatalogue(args)
 	if err != nil {
 		return err
 	}

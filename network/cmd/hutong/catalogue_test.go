@@ -23,4 +23,10 @@ func TestACatalogueIsCheckedBeforeAnythingElse(t *testing.T) {
 	t.Setenv(tokenVariable, "")
 	require.ErrorContains(t, run(t.Context(), out, "catalogue", "load", folder, "--gateway", "https://gateway.example", "--agency", "planning.parks"), tokenVariable)
 	require.Empty(t, out.String())
+
+	require.NoError(t, run(t.Context(), out, "catalogue", "check", folder))
+	require.Equal(t, "agencies                  1\nnothing is wrong with it\n", out.String())
+	write("agencies:\n  - {id: planning.parks, name: {zh: 园林, en: Parks}}\n  - {id: planning.parks, name: {zh: 园林, en: Parks}}\n")
+	require.ErrorContains(t, run(t.Context(), out, "catalogue", "check", folder), "agencies[1], planning.parks: is listed twice")
+	require.NoError(t, run(t.Context(), out, "catalogue", "check"))
 }
