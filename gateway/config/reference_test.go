@@ -231,6 +231,7 @@ var waits = []struct{ what, folder, name string }{
 	{"a write: the group before it, to be handed over", "ledger", "turnPatience"},
 	{"a write that an orderer may have: its block", "ledger", "perhapsPatience"},
 	{"a write that an orderer has: its block, until it is handed over again", "ledger", "unheardPatience"},
+	{"the same, where a write is in a block that was handed over so much later", "ledger", "overtakenBy"},
 	{"a write: the last question for its block", "ledger", "lastLook"},
 	{"traces: one export", "trace/export", "ExportTimeout"},
 	{"traces: the last export, at the end", "trace/export", "closeTimeout"},

@@ -5,17 +5,17 @@
 //	            │         │         │              │                rejected (a fault; nothing written)
 //	            │         │         │              └─ no block ───▶ unknown
 //	            │         │         │  └─ the caller does not wait ▶ pending
-//	            │         │         └─ may have arrived ──────────▶ wait a little, then unknown
+//	            │         │         └─ may have arrived ──────────▶ hand over again for a while, then unknown
 //	            └─────────┴─ nothing sent ────────────────────────▶ UnreachableError
 //
 // A commit is learnt from the gateway's own block stream (package follow), one stream for all writes, not from a call for
 // each; only if the stream is down or late is the peer asked. A caller who does not want to wait for the block (Async) is
 // answered as soon as an orderer has the transaction.
 //
-// Invariants: Unknown means that an orderer may have the transaction, never that nobody looked. A write is sent again
-// only when it is certain that nothing of it was written. Every write carries an idempotency key that the contracts
-// enforce, so a caller who repeats a write whose answer was lost gets the first receipt: whatever is killed, an
-// acknowledged write is on the ledger once.
+// Invariants: Unknown means that an orderer may have the transaction, never that nobody looked. A write is made anew only
+// when it is certain that nothing of it was written; the same transaction is handed over as often as need be, for the ledger
+// takes it once. Every write carries an idempotency key that the contracts enforce, so a caller who repeats a write whose
+// answer was lost gets the first receipt: whatever is killed, an acknowledged write is on the ledger once.
 package ledger
 
 import (
@@ -50,6 +50,7 @@ type Ledger struct {
 	mine    opened
 	reader  *held // signs what no particular agency asks: block streams, heights, probes
 	commits *follow.Commits
+	heard   heard
 	metrics *metrics
 
 	commands, bytes atomic.Int64 // under way

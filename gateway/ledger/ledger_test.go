@@ -13,6 +13,7 @@ import (
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 
@@ -174,6 +175,53 @@ func TestLostStreamAsksThePeer(t *testing.T) {
 			require.EqualValues(t, 12, outcome.Block)
 			_, _, asked := fake.counts()
 			require.Equal(t, 1, asked)
+		})
+	}
+}
+
+// An orderer that dies takes with it what it told nobody of: the write is handed over again, soon where another has
+// overtaken it.
+func TestALostTransactionIsHandedOverAgain(t *testing.T) {
+	for _, table := range []struct {
+		name            string
+		others          bool
+		answer          error // of the peer, the first time
+		earliest, until time.Duration
+	}{
+		{"the peer does not know who has it", false, rpc(codes.Unavailable, "no orderers could successfully process transaction", said("", "EOF")), missedEvery, unheardPatience},
+		{"overtaken by another", true, nil, overtakenBy, unheardPatience},
+		{"nothing is heard of any", false, nil, unheardPatience, 2 * unheardPatience},
+	} {
+		t.Run(table.name, func(t *testing.T) {
+			t.Parallel()
+			l, fake := newLedger(t, config.Limits{CommitTimeout: config.Duration(time.Minute)})
+			fake.submit = func(n int) error { fake.silent = n == 1; return nil }
+			fake.took = func(n int) error {
+				if n == 1 {
+					return table.answer
+				}
+				return nil
+			}
+			began, ended := time.Now(), make(chan time.Duration, 1)
+			go func() {
+				outcome, err := l.Submit(context.Background(), signer, "exchange", "f:F", kernel.Command{IdempotencyKey: "lost"})
+				assert.NoError(t, err)
+				assert.Equal(t, Committed, outcome.State)
+				ended <- time.Since(began)
+			}()
+			others := 0
+			for table.others && len(ended) == 0 {
+				time.Sleep(overtakenBy / 4)
+				_, err := l.Submit(context.Background(), signer, "exchange", "f:F", kernel.Command{IdempotencyKey: fmt.Sprint("other", others)})
+				require.NoError(t, err)
+				others++
+			}
+			took := <-ended
+			require.GreaterOrEqual(t, took, table.earliest)
+			require.Less(t, took, table.until)
+			endorsed, submitted, _ := fake.counts()
+			require.Equal(t, 1+others, endorsed, "it is the same transaction")
+			require.Equal(t, 2+others, submitted)
 		})
 	}
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/hyperledger/fabric-gateway/pkg/client"
@@ -12,6 +13,7 @@ import (
 	"github.com/hutong-gov/hutong/chaincode/fault"
 	"github.com/hutong-gov/hutong/chaincode/kernel"
 	"github.com/hutong-gov/hutong/gateway/follow"
+	"github.com/hutong-gov/hutong/gateway/pause"
 	"github.com/hutong-gov/hutong/gateway/trace"
 )
 
@@ -24,12 +26,18 @@ const (
 	pauseSpread  = 0.5
 )
 
-// perhapsPatience is how long to look for a transaction of which it is not certain that an orderer has it.
-const perhapsPatience = 5 * time.Second
+// perhapsPatience is how long a transaction is handed over and looked for of which it is not certain that an orderer has it:
+// longer than an election among the orderers.
+const perhapsPatience = 10 * time.Second
 
-// unheardPatience is how long a transaction that an orderer took is waited for until it is handed over again: longer than
-// an election among the orderers.
-const unheardPatience = 6 * time.Second
+// When a transaction that an orderer took is handed over again, because it must have been lost: as soon as one is in a block
+// that was handed over so much later (orderers pass on what they take within milliseconds), or where none is, after
+// unheardPatience, about as long as an election.
+const (
+	overtakenBy     = 1 * time.Second
+	unheardPatience = 4 * time.Second
+	missedEvery     = 250 * time.Millisecond // how often it is looked whether it is time
+)
 
 // lastLook bounds the one call to the peer before an outcome is called unknown. A peer that has the transaction answers
 // at once.
@@ -164,9 +172,10 @@ func (a *attempt) run(ctx context.Context) failure {
 
 // commit orders an endorsed transaction and waits for its block.
 func (a *attempt) commit(ctx context.Context, transaction *client.Transaction) failure {
-	commit, stop := a.ledger.commits.Await(a.tx) // before it is sent: its block may be faster than the answer
-	defer stop()
+	commit, forget := a.ledger.commits.Await(a.tx) // before it is sent: its block may be faster than the answer
+	defer forget()
 	patience := a.ledger.limits.CommitTimeout.Std()
+	began := time.Now()
 	failed := a.order(ctx, transaction)
 	switch failed.verdict {
 	case done:
@@ -176,22 +185,43 @@ func (a *attempt) commit(ctx context.Context, transaction *client.Transaction) f
 	default:
 		return failed
 	}
-	if failed.verdict == done {
-		defer time.AfterFunc(unheardPatience, func() { a.again(ctx, transaction) }).Stop()
-	}
+	minding, stop := context.WithTimeout(ctx, patience)
+	defer stop()
+	go a.mind(minding, transaction, failed.verdict == done)
 	found, ok := a.await(ctx, commit, patience)
 	if !ok {
 		return failure{verdict: ambiguous}
 	}
+	a.ledger.heard.of(began)
 	return a.judge(ctx, found)
 }
 
-// again hands a transaction over once more that no block has had for a while: an orderer that took it and died before it
-// told the others has lost it. It is the same transaction, which the ledger takes once. What becomes of it is seen in a block.
-func (a *attempt) again(ctx context.Context, transaction *client.Transaction) {
-	a.ledger.metrics.retries.WithLabelValues(a.chaincode, causeUnheard).Inc()
-	_ = a.handOver(ctx, transaction)
+// mind hands a transaction over again, until ctx ends, while no orderer has certainly taken it, and whenever it must have
+// been lost: an orderer that took it and died before it told the others has lost it. It is the same transaction, which the
+// ledger takes once. What becomes of it is seen in a block.
+func (a *attempt) mind(ctx context.Context, transaction *client.Transaction, taken bool) {
+	for handed := time.Now(); pause.For(ctx, missedEvery); {
+		if taken && !a.ledger.heard.since(handed.Add(overtakenBy)) && time.Since(handed) < unheardPatience {
+			continue
+		}
+		a.ledger.metrics.retries.WithLabelValues(a.chaincode, causeUnheard).Inc()
+		taken, handed = a.handOver(ctx, transaction) == nil, time.Now()
+	}
 }
+
+// heard is when the latest transaction that is in a block was about to be handed over.
+type heard struct{ latest atomic.Int64 }
+
+func (h *heard) of(began time.Time) {
+	for at := began.UnixNano(); ; {
+		latest := h.latest.Load()
+		if latest >= at || h.latest.CompareAndSwap(latest, at) {
+			return
+		}
+	}
+}
+
+func (h *heard) since(t time.Time) bool { return h.latest.Load() > t.UnixNano() }
 
 // judge decides by the block the transaction is in.
 func (a *attempt) judge(ctx context.Context, commit follow.Commit) failure {
