@@ -118,4 +118,3 @@ func otherDigits(digits string) string {
 	other[0] = '0' + (other[0]-'0'+1)%10
 	return string(other)
 }
-
