@@ -26,7 +26,7 @@ func TestNetworkOneCodeAtTwoWindows(t *testing.T) {
 		require.NoError(t, err)
 		windows = append(windows, officer)
 	}
-	_, err = api.Of(windows[0].Client).Case(ctx, api.CaseByID{ID: applied.ID, MinBlock: applied.Block}) // the market's gateway has it
+	_, err = api.Of(windows[0].Client).Case(ctx, api.CaseByID{ID: applied.ID, MinBlock: lastBlock(applied)}) // the market's gateway has it
 	require.NoError(t, err)
 	for _, entry := range []struct {
 		name    string

@@ -35,10 +35,7 @@ func TestNetworkLogIsProvedOffline(t *testing.T) {
 	applied := apply(ctx, t, c, citizen)
 	officer, err := c.SignIn(ctx, "market", "officer.regulation")
 	require.NoError(t, err)
-	block := applied.Block
-	for _, given := range applied.Consents {
-		block = max(block, given.Block)
-	}
+	block := lastBlock(applied)
 	_, err = client.Do[app.Page[exchange.Consent]](ctx, officer, http.MethodGet, fmt.Sprintf("/v1/consents?case=%s&min_block=%d", applied.ID, block), nil)
 	require.NoError(t, err) // the officer's gateway has seen them
 	_, err = client.Do[app.Used](ctx, officer, http.MethodPost, "/v1/uses", app.RequestUse{Case: applied.ID, Material: "identity"})

@@ -140,6 +140,15 @@ func apply(ctx context.Context, t *testing.T, c *testCity, p story.Person) api.A
 	return applied
 }
 
+// lastBlock is the last that has something of an application: a gateway that has it can work on the case.
+func lastBlock(applied api.Applied) uint64 {
+	block := applied.Block
+	for _, given := range applied.Consents {
+		block = max(block, given.Block)
+	}
+	return block
+}
+
 // draft asks for a draft, withdrawing the case that an earlier test may have left open.
 func draft(ctx context.Context, t *testing.T, p story.Person) api.Drafted {
 	t.Helper()

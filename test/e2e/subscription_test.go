@@ -12,6 +12,7 @@ import (
 
 	"github.com/hutong-gov/hutong/gateway/app"
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/gateway/client/api"
 	"github.com/hutong-gov/hutong/test/departments"
 	"github.com/hutong-gov/hutong/test/story"
 )
@@ -24,6 +25,8 @@ func TestNetworkASubscriberIsTold(t *testing.T) {
 	require.NoError(t, err)
 	applied := apply(ctx, t, c, person)
 	officer, err := story.NewOfficer(ctx, c, "market.regulation")
+	require.NoError(t, err)
+	_, err = api.Of(officer.Client).Tasks(ctx, api.Tasks{MinBlock: lastBlock(applied)})
 	require.NoError(t, err)
 	used, _, err := officer.Fetch(ctx, applied.ID, "premises")
 	require.NoError(t, err)

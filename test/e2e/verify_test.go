@@ -40,10 +40,7 @@ func TestNetworkVerify(t *testing.T) {
 	require.NoError(t, err)
 	granted, err := owner.ApproveGrant(ctx, api.ApproveGrant{ID: asked.ID})
 	require.NoError(t, err)
-	block := max(granted.Block, applied.Block)
-	for _, given := range applied.Consents {
-		block = max(block, given.Block)
-	}
+	block := max(granted.Block, lastBlock(applied))
 	consents, err := citizen.Consents(ctx, api.Consents{Case: applied.ID, MinBlock: block})
 	require.NoError(t, err)
 	at := slices.IndexFunc(consents.Items, func(g exchange.Consent) bool { return g.Terms.Dataset == dataset })

@@ -205,7 +205,13 @@ func (w *town) waiting(name string) (p payload, document commitment.Document) {
 		}
 	}
 	require.NotEmpty(w, p.use)
-	preview, err := client.Do[api.Preview](w.ctx, w.citizen.Client, http.MethodGet, "/v1/uses/"+p.use+"/preview", nil)
+	var preview api.Preview
+	for until := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) { // the citizens' gateway may be a block behind
+		preview, err = client.Do[api.Preview](w.ctx, w.citizen.Client, http.MethodGet, "/v1/uses/"+p.use+"/preview", nil)
+		if client.Reason(err) != "exchange.not_prepared" && client.Reason(err) != "use.missing" || time.Now().After(until) {
+			break
+		}
+	}
 	require.NoError(w, err)
 	w.kill("market-gateway")
 	release, err := w.citizen.Sign(exchange.ReleaseKind, preview.Release)
