@@ -42,9 +42,22 @@ func To(n *network.Network) *Doors {
 
 // SignIn gives a client of an organisation's gateway with a development user's token; without a user it has none.
 func (d *Doors) SignIn(ctx context.Context, organisation, name string) (*client.Client, error) {
-	c, provider, u, err := d.at(organisation, name)
+	c, err := d.gateway(organisation)
 	if err != nil || name == "" {
 		return c, err
+	}
+	token, err := d.Token(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return c.As(token), nil
+}
+
+// Token signs a development user in, once.
+func (d *Doors) Token(ctx context.Context, name string) (client.TokenSource, error) {
+	provider, u, err := d.at(name)
+	if err != nil {
+		return nil, err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -54,7 +67,7 @@ func (d *Doors) SignIn(ctx context.Context, organisation, name string) (*client.
 			return nil, fmt.Errorf("sign in as %s: %w", name, err)
 		}
 	}
-	return c.As(u.token), nil
+	return u.token, nil
 }
 
 // Admin gives a client signed in as an agency's administrator: a catalogue.Door.
@@ -73,27 +86,25 @@ func (d *Doors) Get(ctx context.Context, organisation, path string) ([]byte, err
 }
 
 // at finds what signing in needs.
-func (d *Doors) at(organisation, name string) (*client.Client, *client.Provider, *user, error) {
+func (d *Doors) at(name string) (*client.Provider, *user, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c, err := d.gateway(organisation)
-	if err != nil || name == "" {
-		return c, nil, nil, err
-	}
 	if d.provider == nil {
-		roots, err := d.roots(d.network.Topology.Organisations[0].Name)
+		roots, err := d.Roots(d.network.Topology.Organisations[0].Name) // which runs the provider
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, nil, err
 		}
 		d.provider = client.NewProvider(d.network.Topology.IdentityProviderURL(), roots)
 	}
 	if d.users[name] == nil {
 		d.users[name] = &user{}
 	}
-	return c, d.provider, d.users[name], nil
+	return d.provider, d.users[name], nil
 }
 
 func (d *Doors) gateway(organisation string) (*client.Client, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if c, known := d.gateways[organisation]; known {
 		return c, nil
 	}
@@ -101,7 +112,7 @@ func (d *Doors) gateway(organisation string) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	roots, err := d.roots(organisation)
+	roots, err := d.Roots(organisation)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +126,8 @@ func (d *Doors) gateway(organisation string) (*client.Client, error) {
 	return c, err
 }
 
-func (d *Doors) roots(organisation string) (*x509.CertPool, error) {
+// Roots are the certificates that an organisation's servers are checked by.
+func (d *Doors) Roots(organisation string) (*x509.CertPool, error) {
 	file, err := d.network.TLSRoot(organisation)
 	if err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ import (
 	"github.com/hutong-gov/hutong/gateway/client/api"
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/network/catalogue"
+	doors "github.com/hutong-gov/hutong/network/door"
 	"github.com/hutong-gov/hutong/test/logistics"
 	"github.com/hutong-gov/hutong/test/story"
 )
@@ -144,7 +145,7 @@ func (r *anchorRun) anchor(ctx context.Context, k logistics.Kind, file string) e
 	if err != nil {
 		return err
 	}
-	tokens, err := tokensOf(ctx, r.network, "officer."+agency)
+	tokens, err := doors.To(r.network).Token(ctx, "officer."+agency)
 	if err != nil {
 		return err
 	}

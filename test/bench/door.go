@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/hutong-gov/hutong/gateway/client"
 	"github.com/hutong-gov/hutong/network"
+	doors "github.com/hutong-gov/hutong/network/door"
 )
 
 // dialAs connects to an organisation's peer as one of its agencies.
@@ -34,32 +34,6 @@ func dialAs(n *network.Network, agency, role string) (*Direct, error) {
 	return Dial(Peer{Endpoint: endpoint, TLSRoot: root}, n.Topology.Channel, org.MSP, msp.Dir())
 }
 
-// rootsOf are the certificates that an organisation's servers are checked by.
-func rootsOf(n *network.Network, organisation string) (*x509.CertPool, error) {
-	file, err := n.TLSRoot(organisation)
-	if err != nil {
-		return nil, err
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	return client.Roots(pem)
-}
-
-// tokensOf are a user's, from the development identity provider.
-func tokensOf(ctx context.Context, n *network.Network, user string) (client.TokenSource, error) {
-	roots, err := rootsOf(n, n.Topology.Organisations[0].Name) // which runs the provider
-	if err != nil {
-		return nil, err
-	}
-	tokens, err := client.SignIn(ctx, n.Topology.IdentityProviderURL(), roots, user)
-	if err != nil {
-		return nil, fmt.Errorf("sign in: %w", err)
-	}
-	return tokens, nil
-}
-
 // door is an organisation's gateway as one user meets it.
 type door struct {
 	address string
@@ -69,11 +43,12 @@ type door struct {
 }
 
 func doorOf(ctx context.Context, n *network.Network, organisation, user string) (*door, error) {
-	roots, err := rootsOf(n, organisation)
+	doors := doors.To(n)
+	roots, err := doors.Roots(organisation)
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := tokensOf(ctx, n, user)
+	tokens, err := doors.Token(ctx, user)
 	if err != nil {
 		return nil, err
 	}
@@ -84,15 +59,6 @@ func doorOf(ctx context.Context, n *network.Network, organisation, user string) 
 	transport := client.Transport(roots)
 	transport.ForceAttemptHTTP2, transport.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}
 	return &door{address, roots, tokens, &http.Client{Transport: transport, Timeout: client.DefaultTimeout}}, nil
-}
-
-// client is the project's own.
-func (d *door) client() (*client.Client, error) {
-	c, err := client.New(d.address, d.roots, nil)
-	if err != nil {
-		return nil, err
-	}
-	return c.As(d.tokens), nil
 }
 
 // get reads a path.

@@ -17,6 +17,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/hutong-gov/hutong/gateway/client"
+	"github.com/hutong-gov/hutong/test/story"
 )
 
 // What a gateway under steady load, and under far too much of it, is held to.
@@ -108,7 +109,7 @@ func (w *World) Offer(ctx context.Context, rate float64, duration time.Duration)
 	attacker := vegeta.NewAttacker(vegeta.Client(&http.Client{Transport: transport, Timeout: loadTimeout}), vegeta.Workers(64), vegeta.MaxWorkers(maxWorkers))
 	defer transport.CloseIdleConnections()
 
-	watch, err := w.watch(ctx, gateway)
+	watch, err := w.watch(ctx)
 	if err != nil {
 		return o, err
 	}
@@ -224,12 +225,12 @@ func (w Watched) slope() float64 {
 const watchEvery = 250 * time.Millisecond
 
 // watch looks at the gateway's memory and at its projection until the function it gives is called.
-func (w *World) watch(ctx context.Context, at *door) (done func() (Watched, error), err error) {
+func (w *World) watch(ctx context.Context) (done func() (Watched, error), err error) {
 	memory, err := w.gatewayMemory()
 	if err != nil {
 		return nil, err
 	}
-	gateway, err := client.New(at.address, at.roots, nil)
+	gateway, err := story.NewLive(w.network).SignIn(ctx, organisation, "")
 	if err != nil {
 		return nil, err
 	}

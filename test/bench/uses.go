@@ -93,11 +93,7 @@ func NewUses(ctx context.Context, n *network.Network, d Department, clients int)
 	if err := u.people(ctx, clients); err != nil {
 		return u, err
 	}
-	gateway, err := doorOf(ctx, n, organisation, officer)
-	if err != nil {
-		return u, err
-	}
-	u.officer, err = gateway.client()
+	u.officer, err = story.NewLive(n).SignIn(ctx, organisation, officer)
 	return u, err
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/hutong-gov/hutong/network"
 	"github.com/hutong-gov/hutong/network/process"
 	"github.com/hutong-gov/hutong/network/topology"
+	"github.com/hutong-gov/hutong/test/story"
 )
 
 // Targets.
@@ -150,11 +151,7 @@ func (w *World) Targets(ctx context.Context, names []string) ([]Target, error) {
 			continue
 		}
 		var err error
-		gateway, err := doorOf(ctx, w.network, organisation, user)
-		if err != nil {
-			return nil, err
-		}
-		if doors[i], err = gateway.client(); err != nil {
+		if doors[i], err = story.NewLive(w.network).SignIn(ctx, organisation, user); err != nil {
 			return nil, err
 		}
 	}

@@ -142,14 +142,19 @@ func (s *storm) one(ctx context.Context, t *testing.T, key string) {
 	require.Equal(t, before+1, len(s.acknowledged))
 }
 
+// lastBlock is the last that has something that was acknowledged.
+func (s *storm) lastBlock() (last uint64) {
+	for _, a := range s.acknowledged {
+		last = max(last, a.Block)
+	}
+	return last
+}
+
 // onceOnLedger reads every block of the auditor's peer: each acknowledged certificate was written once, by a valid
 // transaction, and nothing was written that nobody asked for.
 func (s *storm) onceOnLedger(ctx context.Context, t *testing.T) {
 	t.Helper()
-	var last uint64 // that was acknowledged; the auditor's peer may have it a moment later
-	for _, a := range s.acknowledged {
-		last = max(last, a.Block)
-	}
+	last := s.lastBlock() // the auditor's peer may have it a moment later
 	var written map[string]int
 	require.Eventually(t, func() bool {
 		written = map[string]int{}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/mattn/go-isatty"
 	"github.com/schollz/progressbar/v3"
@@ -62,7 +63,7 @@ reference leads somewhere. All mistakes that can be found at once are named, by 
 entry, member and rule.`,
 		Example: `  hutong catalogue check catalogue/`,
 		RunE: func(command *cobra.Command, args []string) error {
-			c, err := readCatalogue(args)
+			c, err := readCatalogue(strings.Join(args, "")) // at most one
 			if err != nil {
 				return err
 			}
@@ -76,16 +77,16 @@ entry, member and rule.`,
 	return command
 }
 
-// readCatalogue reads the one in the folder that is named, or the one that comes with the product.
-func readCatalogue(args []string) (catalogue.Catalogue, error) {
-	if len(args) > 0 {
-		return catalogue.Read(os.DirFS(args[0]))
+// readCatalogue reads the one in a folder, or without a folder the one that comes with the product.
+func readCatalogue(folder string) (catalogue.Catalogue, error) {
+	if folder != "" {
+		return catalogue.Read(os.DirFS(folder))
 	}
 	return catalogue.Default()
 }
 
 func (l *loading) run(command *cobra.Command, args []string) error {
-	c, err := readCatalogue(args)
+	c, err := readCatalogue(strings.Join(args, "")) // at most one
 	if err != nil {
 		return err
 	}

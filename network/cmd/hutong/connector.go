@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -103,11 +102,7 @@ func (t *trial) run(command *cobra.Command) error {
 
 // dataset finds a dataset's entry in the catalogue, and makes the schema its publication would.
 func (t *trial) dataset(id string) (exchange.Dataset, exchange.Schema, error) {
-	read := catalogue.Default
-	if t.catalogue != "" {
-		read = func() (catalogue.Catalogue, error) { return catalogue.Read(os.DirFS(t.catalogue)) }
-	}
-	c, err := read()
+	c, err := readCatalogue(t.catalogue)
 	if err != nil {
 		return exchange.Dataset{}, exchange.Schema{}, err
 	}
